@@ -1,1 +1,2 @@
-
+//! What a CloudTrail record is.
+pub mod schema;
