@@ -1,0 +1,1 @@
+//! Trino's types and how Arrow carries them.
