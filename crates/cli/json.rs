@@ -11,7 +11,12 @@ pub(crate) fn strings(v: &Value) -> Json {
         Value::Number(s) | Value::Text(s) | Value::Json(s) => Json::String(s.clone()),
         Value::Array(items) => Json::Array(items.iter().map(strings).collect()),
         Value::Row(fields) => Json::Array(fields.iter().map(|(_, v)| strings(v)).collect()),
-        Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.text().unwrap_or_default(), strings(v))).collect()),
+        Value::Map(entries) => Json::Object(
+            entries
+                .iter()
+                .map(|(k, v)| (k.text().unwrap_or_default(), strings(v)))
+                .collect(),
+        ),
     }
 }
 
@@ -24,8 +29,20 @@ pub(crate) fn natural(v: &Value) -> Json {
         Value::Text(s) => Json::String(s.clone()),
         Value::Json(s) => serde_json::from_str(s).unwrap_or_else(|_| Json::String(s.clone())),
         Value::Array(items) => Json::Array(items.iter().map(natural).collect()),
-        Value::Row(fields) if fields.iter().any(|(n, _)| n.is_empty()) => Json::Array(fields.iter().map(|(_, v)| natural(v)).collect()),
-        Value::Row(fields) => Json::Object(fields.iter().map(|(n, v)| (n.clone(), natural(v))).collect()),
-        Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (k.text().unwrap_or_default(), natural(v))).collect()),
+        Value::Row(fields) if fields.iter().any(|(n, _)| n.is_empty()) => {
+            Json::Array(fields.iter().map(|(_, v)| natural(v)).collect())
+        }
+        Value::Row(fields) => Json::Object(
+            fields
+                .iter()
+                .map(|(n, v)| (n.clone(), natural(v)))
+                .collect(),
+        ),
+        Value::Map(entries) => Json::Object(
+            entries
+                .iter()
+                .map(|(k, v)| (k.text().unwrap_or_default(), natural(v)))
+                .collect(),
+        ),
     }
 }

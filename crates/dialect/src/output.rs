@@ -18,13 +18,21 @@ pub enum OutputName {
 
 /// The names of the outermost select list; empty where the columns name themselves (`VALUES`, `TABLE`, `EXPLAIN`).
 pub(crate) fn names(statement: &Statement, written: &HashMap<String, String>) -> Vec<OutputName> {
-    let Statement::Query(query) = statement else { return Vec::new() };
+    let Statement::Query(query) = statement else {
+        return Vec::new();
+    };
     let mut body = &*query.body;
     loop {
         match body {
             SetExpr::SetOperation { left, .. } => body = left,
             SetExpr::Query(inner) => body = &inner.body,
-            SetExpr::Select(select) => return select.projection.iter().map(|item| name(item, written)).collect(),
+            SetExpr::Select(select) => {
+                return select
+                    .projection
+                    .iter()
+                    .map(|item| name(item, written))
+                    .collect();
+            }
             _ => return Vec::new(),
         }
     }
@@ -32,7 +40,11 @@ pub(crate) fn names(statement: &Statement, written: &HashMap<String, String>) ->
 
 fn name(item: &SelectItem, written: &HashMap<String, String>) -> OutputName {
     let show = |ident: &Ident| {
-        let name = if ident.quote_style.is_some() { written.get(&ident.value) } else { None };
+        let name = if ident.quote_style.is_some() {
+            written.get(&ident.value)
+        } else {
+            None
+        };
         OutputName::Written(name.unwrap_or(&ident.value).clone())
     };
     match item {

@@ -1,10 +1,10 @@
 //! Sessions: from text to a stream of batches.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::future::Future;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -37,7 +37,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { memory: 2 << 30, time: None, threads, spill: None }
+        Self {
+            memory: 2 << 30,
+            time: None,
+            threads,
+            spill: None,
+        }
     }
 }
 
@@ -50,7 +55,10 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("store", &self.store).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("store", &self.store)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,16 +68,25 @@ impl Session {
     /// # Errors
     /// [`Kind::Internal`] where DataFusion refuses the configuration.
     pub fn new(store: Option<Store>, limits: Limits) -> Result<Self> {
-        let mut config = SessionConfig::new().with_target_partitions(limits.threads).with_information_schema(false);
+        let mut config = SessionConfig::new()
+            .with_target_partitions(limits.threads)
+            .with_information_schema(false);
         let options = config.options_mut();
         options.sql_parser.default_null_ordering = "nulls_last".to_owned();
         options.sql_parser.parse_float_as_decimal = true;
         options.execution.time_zone = Some("UTC".to_owned());
         options.execution.parquet.pushdown_filters = true;
         options.execution.parquet.reorder_filters = true;
-        let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+        let mut state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .build();
         cloudtarn_functions::register_all(&mut state)?;
-        Ok(Self { state, store, limits })
+        Ok(Self {
+            state,
+            store,
+            limits,
+        })
     }
 
     /// Starts a query; its rows come from the stream that [`Query`] is.
@@ -80,14 +97,25 @@ impl Session {
         let parsed = cloudtarn_dialect::parse(sql)?;
         let ctx = SessionContext::new_with_state(self.state.clone());
         let state = ctx.state();
-        let provider = Provider { state: &state, tables: HashMap::new() };
+        let provider = Provider {
+            state: &state,
+            tables: HashMap::new(),
+        };
         let plan = planning::plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false).verify_plan(&plan)?;
+        SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false)
+            .verify_plan(&plan)?;
         let schema = named(&plan, &parsed.names);
         let frame = ctx.execute_logical_plan(plan).await?;
         let stream = frame.execute_stream().await?;
         let deadline = self.limits.time.map(|t| Box::pin(tokio::time::sleep(t)));
-        Ok(Query { schema, stream, deadline })
+        Ok(Query {
+            schema,
+            stream,
+            deadline,
+        })
     }
 }
 
@@ -95,13 +123,27 @@ impl Session {
 fn named(plan: &LogicalPlan, names: &[OutputName]) -> SchemaRef {
     let fields = plan.schema().fields();
     let wildcards = names.iter().filter(|n| **n == OutputName::Wildcard).count();
-    let first = names.iter().position(|n| *n == OutputName::Wildcard).unwrap_or(names.len());
-    let after = if wildcards == 0 { 0 } else { names.iter().rev().take_while(|n| **n != OutputName::Wildcard).count() };
+    let first = names
+        .iter()
+        .position(|n| *n == OutputName::Wildcard)
+        .unwrap_or(names.len());
+    let after = if wildcards == 0 {
+        0
+    } else {
+        names
+            .iter()
+            .rev()
+            .take_while(|n| **n != OutputName::Wildcard)
+            .count()
+    };
     let name_of = |i: usize, field: &Field| {
         let item = if i < first {
             names.get(i)
         } else if i + after >= fields.len() {
-            names.len().checked_sub(fields.len() - i).and_then(|n| names.get(n))
+            names
+                .len()
+                .checked_sub(fields.len() - i)
+                .and_then(|n| names.get(n))
         } else {
             None
         };
@@ -109,10 +151,17 @@ fn named(plan: &LogicalPlan, names: &[OutputName]) -> SchemaRef {
             Some(OutputName::Written(name)) => name.clone(),
             Some(OutputName::Positional) => format!("_col{i}"),
             _ if names.is_empty() && field.name().starts_with("column") => format!("_col{i}"),
-            _ => field.name().split_once(':').map_or_else(|| field.name().clone(), |(n, _)| n.to_owned()),
+            _ => field
+                .name()
+                .split_once(':')
+                .map_or_else(|| field.name().clone(), |(n, _)| n.to_owned()),
         }
     };
-    let fields: Vec<Field> = fields.iter().enumerate().map(|(i, f)| f.as_ref().clone().with_name(name_of(i, f))).collect();
+    let fields: Vec<Field> = fields
+        .iter()
+        .enumerate()
+        .map(|(i, f)| f.as_ref().clone().with_name(name_of(i, f)))
+        .collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -125,7 +174,9 @@ pub struct Query {
 
 impl std::fmt::Debug for Query {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Query").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("Query")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,8 +194,13 @@ impl Stream for Query {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
         {
-            return Poll::Ready(Some(Err(Error::new(Kind::ExceededTimeLimit, "the query exceeded its time limit"))));
+            return Poll::Ready(Some(Err(Error::new(
+                Kind::ExceededTimeLimit,
+                "the query exceeded its time limit",
+            ))));
         }
-        self.stream.poll_next_unpin(cx).map(|item| item.map(|r| r.map_err(Error::from)))
+        self.stream
+            .poll_next_unpin(cx)
+            .map(|item| item.map(|r| r.map_err(Error::from)))
     }
 }
