@@ -7,6 +7,7 @@
 pub mod types;
 
 mod pages;
+mod scalar;
 
 use std::sync::Arc;
 
