@@ -1,226 +1,284 @@
-//! A scalar function made of plain parts: the types it takes, the type it returns and a body over columns.
-//!
-//! DataFusion casts the arguments to the types named here before the body runs, so that a body sees one physical
-//! representation per Trino type: varchar as `Utf8View`, varbinary as `Binary`, bigint as `Int64`, double as `Float64`.
+//! How a scalar function is declared: which arguments it takes, what it returns, how it is computed on a batch.
 
-use std::any::type_name;
+use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanArray, Float64Array,
-    Int64Array, ListArray, ListBuilder, PrimitiveArray, StringViewArray, StringViewBuilder,
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
+use datafusion_common::{DataFusionError, Result, ScalarValue, plan_err};
+use datafusion_expr::preimage::PreimageResult;
+use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion_expr::type_coercion::functions::fields_with_udf;
+use datafusion_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
-use arrow::datatypes::{DataType, Field};
-use datafusion_common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
-use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility};
 
-/// A Trino type as far as the signatures of the simple functions go.
+use crate::types;
+
+/// What a parameter accepts, and what an argument becomes before the function sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Type {
-    /// `varchar` (and `char`).
+pub(crate) enum Param {
+    /// Text in any encoding, seen as `Utf8View`.
     Varchar,
-    /// `varbinary`.
-    Varbinary,
-    /// `bigint`, with the smaller integers widened to it.
+    /// Any integer, seen as `Int64`.
     Bigint,
-    /// `integer`.
-    Integer,
-    /// `double`, with every number converted to it.
+    /// Any number, seen as `Float64`.
     Double,
-    /// `real`.
-    Real,
-    /// `boolean`.
     Boolean,
-    /// `array(varchar)`.
-    Varchars,
-    /// `array(double)`.
-    Doubles,
+    /// Binary in any encoding, seen as `Binary`.
+    Varbinary,
+    Date,
+    /// A timestamp without zone, of any unit; text of a date is not taken.
+    Timestamp,
+    /// A timestamp with zone.
+    TimestampTz,
+    /// A time of day without zone, seen as `Time64(Nanosecond)`.
+    Time,
+    TimeTz,
+    /// A day-time interval, seen as `Duration(Millisecond)`.
+    IntervalDay,
+    /// A year-month interval.
+    IntervalYear,
+    /// A json value.
+    Json,
+    /// A list, seen as `List`; its elements unchanged.
+    Array,
+    Map,
+    /// Anything, unchanged.
+    Any,
 }
 
-impl Type {
-    /// The Arrow type that carries it.
-    pub(crate) fn arrow(self) -> DataType {
-        match self {
-            Type::Varchar => DataType::Utf8View,
-            Type::Varbinary => DataType::Binary,
-            Type::Bigint => DataType::Int64,
-            Type::Integer => DataType::Int32,
-            Type::Double => DataType::Float64,
-            Type::Real => DataType::Float32,
-            Type::Boolean => DataType::Boolean,
-            Type::Varchars => list_of(DataType::Utf8View),
-            Type::Doubles => list_of(DataType::Float64),
+/// The type an argument takes for a parameter, if it is acceptable there. `NULL` is acceptable everywhere.
+pub(crate) fn accept(t: &DataType, param: Param) -> Option<DataType> {
+    let null = matches!(t, DataType::Null);
+    let fixed = |accepted: bool, to: DataType| (accepted || null).then_some(to);
+    match param {
+        Param::Varchar => fixed(types::is_varchar(t), DataType::Utf8View),
+        Param::Bigint => fixed(t.is_integer(), DataType::Int64),
+        Param::Double => fixed(t.is_numeric(), DataType::Float64),
+        Param::Boolean => fixed(matches!(t, DataType::Boolean), DataType::Boolean),
+        Param::Varbinary => fixed(
+            matches!(
+                t,
+                DataType::Binary
+                    | DataType::LargeBinary
+                    | DataType::BinaryView
+                    | DataType::FixedSizeBinary(_)
+            ),
+            DataType::Binary,
+        ),
+        Param::Date => fixed(matches!(t, DataType::Date32), DataType::Date32),
+        Param::Timestamp => match t {
+            DataType::Timestamp(_, None) => Some(t.clone()),
+            _ => fixed(false, DataType::Timestamp(TimeUnit::Millisecond, None)),
+        },
+        Param::TimestampTz => match t {
+            DataType::Timestamp(_, Some(_)) => Some(t.clone()),
+            _ => fixed(
+                false,
+                DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            ),
+        },
+        Param::Time => match t {
+            DataType::Time32(_) | DataType::Time64(_) => Some(t.clone()),
+            _ => fixed(false, DataType::Time32(TimeUnit::Millisecond)),
+        },
+        Param::TimeTz => match t {
+            t if types::is_time_tz(t) => Some(t.clone()),
+            _ => fixed(false, types::time_tz(3)),
+        },
+        Param::IntervalDay => fixed(
+            matches!(t, DataType::Duration(_)),
+            DataType::Duration(TimeUnit::Millisecond),
+        ),
+        Param::IntervalYear => fixed(
+            matches!(
+                t,
+                DataType::Interval(arrow::datatypes::IntervalUnit::YearMonth)
+            ),
+            DataType::Interval(arrow::datatypes::IntervalUnit::YearMonth),
+        ),
+        Param::Json => fixed(types::is_json(t), types::json()),
+        Param::Array => match types::element(t) {
+            Some(element) => Some(types::array_of(element.data_type().clone())),
+            None => fixed(false, types::array_of(DataType::Null)),
+        },
+        Param::Map => match t {
+            DataType::Map(_, _) => Some(t.clone()),
+            _ => fixed(false, types::map_of(DataType::Utf8View, DataType::Null)),
+        },
+        Param::Any => Some(t.clone()),
+    }
+}
+
+/// The argument types for the first overload that takes them.
+pub(crate) fn overload(arguments: &[DataType], overloads: &[&[Param]]) -> Option<Vec<DataType>> {
+    overloads.iter().find_map(|params| {
+        if params.len() != arguments.len() {
+            return None;
+        }
+        arguments
+            .iter()
+            .zip(*params)
+            .map(|(t, p)| accept(t, *p))
+            .collect()
+    })
+}
+
+/// The arguments of one call on one batch.
+pub(crate) struct Call<'a> {
+    args: &'a [ColumnarValue],
+    rows: usize,
+    return_type: &'a DataType,
+}
+
+impl Call<'_> {
+    /// Rows to compute: 1 where all arguments are constants.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.args.len()
+    }
+
+    /// An argument as an array of [`Self::rows`] values.
+    pub(crate) fn array(&self, i: usize) -> Result<ArrayRef> {
+        self.args[i].to_array(self.rows)
+    }
+
+    /// All arguments as arrays.
+    pub(crate) fn arrays(&self) -> Result<Vec<ArrayRef>> {
+        (0..self.args.len()).map(|i| self.array(i)).collect()
+    }
+
+    /// An argument that is the same in every row.
+    pub(crate) fn constant(&self, i: usize) -> Option<&ScalarValue> {
+        match &self.args[i] {
+            ColumnarValue::Scalar(value) => Some(value),
+            ColumnarValue::Array(_) => None,
         }
     }
 
-    /// Whether Trino would accept a value of type `actual` for it, by itself or after implicit widening.
-    fn accepts(self, actual: &DataType) -> bool {
-        if actual == &DataType::Null {
-            return true;
-        }
-        match self {
-            Type::Varchar => is_text(actual),
-            Type::Varbinary => is_binary(actual),
-            Type::Bigint => actual.is_integer(),
-            Type::Integer => matches!(actual, DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64),
-            Type::Double => actual.is_numeric(),
-            Type::Real => actual.is_integer() || matches!(actual, DataType::Float32) || is_decimal(actual),
-            Type::Boolean => actual == &DataType::Boolean,
-            Type::Varchars => list_item(actual).is_some_and(|t| Type::Varchar.accepts(t)),
-            Type::Doubles => list_item(actual).is_some_and(|t| Type::Double.accepts(t)),
-        }
+    /// A text argument that is the same in every row; `Some(None)` where it is NULL.
+    pub(crate) fn constant_text(&self, i: usize) -> Option<Option<&str>> {
+        self.constant(i).map(text_of)
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Type::Varchar => "varchar",
-            Type::Varbinary => "varbinary",
-            Type::Bigint => "bigint",
-            Type::Integer => "integer",
-            Type::Double => "double",
-            Type::Real => "real",
-            Type::Boolean => "boolean",
-            Type::Varchars => "array(varchar)",
-            Type::Doubles => "array(double)",
-        }
+    pub(crate) fn return_type(&self) -> &DataType {
+        self.return_type
     }
 }
 
-/// `array(item)` as Arrow carries it.
-pub(crate) fn list_of(item: DataType) -> DataType {
-    DataType::List(Arc::new(Field::new_list_field(item, true)))
+/// The text of a constant, None where it is NULL or no text.
+pub(crate) fn text_of(value: &ScalarValue) -> Option<&str> {
+    value.try_as_str().flatten()
 }
 
-/// The item type of an array type.
-pub(crate) fn list_item(t: &DataType) -> Option<&DataType> {
-    match t {
-        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) | DataType::ListView(f) => {
-            Some(f.data_type())
-        }
-        _ => None,
-    }
-}
+type Coerce = Arc<dyn Fn(&[DataType]) -> Option<Vec<DataType>> + Send + Sync>;
+type Returns = Arc<dyn Fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType> + Send + Sync>;
+type Invoke = Arc<dyn Fn(&Call<'_>) -> Result<ArrayRef> + Send + Sync>;
+type Simplify =
+    Arc<dyn Fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult> + Send + Sync>;
+type Preimage =
+    Arc<dyn Fn(&[Expr], &Expr, &SimplifyContext) -> Result<PreimageResult> + Send + Sync>;
 
-/// Whether `t` carries `varchar`.
-pub(crate) fn is_text(t: &DataType) -> bool {
-    match t {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, value) => is_text(value),
-        _ => false,
-    }
-}
-
-/// Whether `t` carries `varbinary`.
-pub(crate) fn is_binary(t: &DataType) -> bool {
-    matches!(t, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
-}
-
-/// Whether `t` carries `decimal`.
-pub(crate) fn is_decimal(t: &DataType) -> bool {
-    matches!(
-        t,
-        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..)
-    )
-}
-
-/// One overload: the types it takes and the type it returns.
-pub(crate) type Overload = (&'static [Type], Type);
-
-/// What a function makes of the types it is called with: the types its arguments are cast to, and its result type.
-pub(crate) type Resolved = (Vec<DataType>, DataType);
-
-/// How a function's types are decided.
-#[derive(Clone, Copy)]
-pub(crate) enum Types {
-    /// By the first overload that accepts the arguments.
-    Overloads(&'static [Overload]),
-    /// By a rule; called with already cast types it must give the same answer.
-    Rule(fn(&[DataType]) -> Result<Resolved>),
-}
-
-/// A scalar function.
+/// A scalar function under construction; [`Scalar::build`] makes the UDF.
 pub(crate) struct Scalar {
     name: &'static str,
-    aliases: Vec<String>,
     signature: Signature,
-    types: Types,
-    body: fn(&Call) -> Result<ArrayRef>,
+    coerce: Coerce,
+    returns: Returns,
+    invoke: Invoke,
+    simplify: Option<Simplify>,
+    preimage: Option<Preimage>,
 }
 
 impl Scalar {
-    /// A function without side effects.
-    pub(crate) fn new(name: &'static str, types: Types, body: fn(&Call) -> Result<ArrayRef>) -> Self {
-        let signature = match types {
-            Types::Overloads(overloads) if overloads.iter().all(|(t, _)| t.is_empty()) => {
-                Signature::nullary(Volatility::Immutable)
-            }
-            _ => Signature::user_defined(Volatility::Immutable),
-        };
-        Scalar { name, aliases: vec![], signature, types, body }
+    /// A function with overloads, all returning one type.
+    pub(crate) fn new(
+        name: &'static str,
+        overloads: &'static [&'static [Param]],
+        returns: DataType,
+        invoke: impl Fn(&Call<'_>) -> Result<ArrayRef> + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(
+            name,
+            move |types| overload(types, overloads),
+            move |_, _| Ok(returns.clone()),
+            invoke,
+        )
     }
 
-    /// The same function under further names.
-    pub(crate) fn aliased(mut self, aliases: &[&str]) -> Self {
-        self.aliases.extend(aliases.iter().map(|a| (*a).to_owned()));
-        self
-    }
-
-    /// The same function, evaluated anew for every row.
-    pub(crate) fn volatile(mut self) -> Self {
-        self.signature.volatility = Volatility::Volatile;
-        self
-    }
-
-    /// The same function, which takes no arguments.
-    pub(crate) fn nullary(mut self) -> Self {
-        self.signature.type_signature = TypeSignature::Nullary;
-        self
-    }
-
-    fn resolve(&self, actual: &[DataType]) -> Result<Resolved> {
-        match self.types {
-            Types::Rule(rule) => rule(actual),
-            Types::Overloads(overloads) => match overloads.iter().find(|(takes, _)| {
-                takes.len() == actual.len() && takes.iter().zip(actual).all(|(t, a)| t.accepts(a))
-            }) {
-                Some((takes, returns)) => Ok((takes.iter().map(|t| t.arrow()).collect(), returns.arrow())),
-                None => {
-                    let forms: Vec<_> = overloads
-                        .iter()
-                        .map(|(takes, _)| {
-                            format!("{}({})", self.name, takes.iter().map(|t| t.name()).collect::<Vec<_>>().join(", "))
-                        })
-                        .collect();
-                    plan_err!("{}", mismatch(self.name, actual, &forms.join(", ")))
-                }
-            },
+    /// A function whose argument and return types need code.
+    pub(crate) fn with(
+        name: &'static str,
+        coerce: impl Fn(&[DataType]) -> Option<Vec<DataType>> + Send + Sync + 'static,
+        returns: impl Fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType>
+        + Send
+        + Sync
+        + 'static,
+        invoke: impl Fn(&Call<'_>) -> Result<ArrayRef> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            signature: Signature::user_defined(Volatility::Immutable),
+            coerce: Arc::new(coerce),
+            returns: Arc::new(returns),
+            invoke: Arc::new(invoke),
+            simplify: None,
+            preimage: None,
         }
     }
-}
 
-/// Trino's message for a call that no overload accepts.
-pub(crate) fn mismatch(name: &str, actual: &[DataType], expected: &str) -> String {
-    let actual = actual.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("FUNCTION_NOT_FOUND: Unexpected parameters ({actual}) for function {name}. Expected: {expected}")
-}
+    /// Declares how often the function may be computed.
+    pub(crate) fn volatility(mut self, volatility: Volatility) -> Self {
+        self.signature = Signature::user_defined(volatility);
+        self
+    }
 
-impl From<Scalar> for ScalarUDF {
-    fn from(f: Scalar) -> Self {
-        ScalarUDF::new_from_impl(f)
+    /// A rewrite at planning time.
+    pub(crate) fn simplify(
+        mut self,
+        simplify: impl Fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.simplify = Some(Arc::new(simplify));
+        self
+    }
+
+    /// The interval of arguments that a function value comes from, so that a comparison can prune.
+    pub(crate) fn preimage(
+        mut self,
+        preimage: impl Fn(&[Expr], &Expr, &SimplifyContext) -> Result<PreimageResult>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.preimage = Some(Arc::new(preimage));
+        self
+    }
+
+    pub(crate) fn build(self) -> ScalarUDF {
+        ScalarUDF::new_from_impl(self)
     }
 }
 
-impl std::fmt::Debug for Scalar {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scalar").field("name", &self.name).finish_non_exhaustive()
+impl Debug for Scalar {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scalar")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
-// Names are unique within the registry, so that they stand for the whole function.
 impl PartialEq for Scalar {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        self.name == other.name && Arc::ptr_eq(&self.invoke, &other.invoke)
     }
 }
 
@@ -232,223 +290,199 @@ impl Hash for Scalar {
     }
 }
 
+/// Trino's answer to a call that no overload accepts.
+pub(crate) fn refused(name: &str, arguments: &[DataType]) -> DataFusionError {
+    let list: Vec<String> = arguments.iter().map(types::trino_name).collect();
+    DataFusionError::Plan(format!(
+        "FUNCTION_NOT_FOUND: Unexpected parameters ({}) for function {name}",
+        list.join(", ")
+    ))
+}
+
 impl ScalarUDFImpl for Scalar {
     fn name(&self) -> &str {
         self.name
-    }
-
-    fn aliases(&self) -> &[String] {
-        &self.aliases
     }
 
     fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
-        Ok(self.resolve(arg_types)?.0)
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        (self.returns)(arg_types, &vec![None; arg_types.len()])
     }
 
-    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        Ok(self.resolve(arg_types)?.1)
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let arguments: Vec<DataType> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
+        let returns = (self.returns)(&arguments, args.scalar_arguments)?;
+        Ok(Arc::new(Field::new(self.name, returns, true)))
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        (self.coerce)(arg_types).ok_or_else(|| refused(self.name, arg_types))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let per_row = self.signature.volatility == Volatility::Volatile
-            || args.args.iter().any(|a| matches!(a, ColumnarValue::Array(_)));
-        let return_type = args.return_field.data_type().clone();
-        let call = Call::new(&args.args, if per_row { args.number_rows } else { 1 }, return_type)?;
-        let result = (self.body)(&call)?;
-        if per_row {
+        let constant = !args.args.is_empty()
+            && self.signature.volatility != Volatility::Volatile
+            && args
+                .args
+                .iter()
+                .all(|a| matches!(a, ColumnarValue::Scalar(_)));
+        let call = Call {
+            args: &args.args,
+            rows: if constant { 1 } else { args.number_rows },
+            return_type: args.return_field.data_type(),
+        };
+        let result = (self.invoke)(&call)?;
+        if constant {
+            ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar)
+        } else {
             Ok(ColumnarValue::Array(result))
-        } else {
-            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?))
+        }
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        match &self.simplify {
+            Some(simplify) => simplify(args, info),
+            None => Ok(ExprSimplifyResult::Original(args)),
+        }
+    }
+
+    fn preimage(
+        &self,
+        args: &[Expr],
+        lit_expr: &Expr,
+        info: &SimplifyContext,
+    ) -> Result<PreimageResult> {
+        match &self.preimage {
+            Some(preimage) => preimage(args, lit_expr, info),
+            None => Ok(PreimageResult::None),
         }
     }
 }
 
-/// The arguments of one evaluation.
-#[derive(Debug)]
-pub(crate) struct Call {
-    columns: Vec<(ArrayRef, bool)>,
-    /// Rows that the result must have.
-    pub(crate) rows: usize,
-    /// The type that the result must have.
-    pub(crate) return_type: DataType,
+/// Functions of one name from several pages: the first that takes the arguments is meant.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Overloads {
+    name: String,
+    signature: Signature,
+    members: Vec<Arc<ScalarUDF>>,
 }
 
-impl Call {
-    /// Arguments as DataFusion hands them over; a constant becomes a column of one row.
-    pub(crate) fn new(args: &[ColumnarValue], rows: usize, return_type: DataType) -> Result<Self> {
-        let columns = args
+impl Overloads {
+    /// Members in order of preference; at least one.
+    pub(crate) fn new(name: String, members: Vec<Arc<ScalarUDF>>) -> Self {
+        let volatility = members
             .iter()
-            .map(|arg| match arg {
-                ColumnarValue::Array(array) => Ok((Arc::clone(array), false)),
-                ColumnarValue::Scalar(value) => Ok((value.to_array()?, true)),
-            })
-            .collect::<Result<_>>()?;
-        Ok(Call { columns, rows, return_type })
-    }
-
-    /// Number of arguments.
-    pub(crate) fn len(&self) -> usize {
-        self.columns.len()
-    }
-
-    /// Argument `i` as DataFusion passed it, expanded to one value per row.
-    pub(crate) fn expanded(&self, i: usize) -> Result<ArrayRef> {
-        let (array, constant) = &self.columns[i];
-        if *constant && self.rows != 1 {
-            Ok(ScalarValue::try_from_array(array, 0)?.to_array_of_size(self.rows)?)
-        } else {
-            Ok(Arc::clone(array))
+            .map(|m| m.signature().volatility)
+            .max()
+            .unwrap_or(Volatility::Immutable);
+        Self {
+            name,
+            signature: Signature::user_defined(volatility),
+            members,
         }
     }
 
-    /// The type of argument `i`.
-    pub(crate) fn data_type(&self, i: usize) -> &DataType {
-        self.columns[i].0.data_type()
+    fn coerced(member: &ScalarUDF, arguments: &[DataType]) -> Result<Vec<DataType>> {
+        let fields: Vec<FieldRef> = arguments
+            .iter()
+            .map(|t| Arc::new(Field::new("", t.clone(), true)))
+            .collect();
+        Ok(fields_with_udf(&fields, member)?
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect())
     }
 
-    /// Argument `i` as an array of kind `A`.
-    pub(crate) fn column<A: Array + 'static>(&self, i: usize) -> Result<Column<'_, A>> {
-        let (array, constant) = &self.columns[i];
-        match array.as_any().downcast_ref::<A>() {
-            Some(array) => Ok(Column { array, constant: *constant }),
-            None => exec_err!("argument {i} is {}, not a {}", array.data_type(), type_name::<A>()),
+    fn choose(&self, arguments: &[DataType]) -> Result<&Arc<ScalarUDF>> {
+        self.members
+            .iter()
+            .find(|m| Self::coerced(m, arguments).is_ok_and(|t| t == arguments))
+            .ok_or_else(|| refused(&self.name, arguments))
+    }
+}
+
+impl ScalarUDFImpl for Overloads {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        self.choose(arg_types)?.return_type(arg_types)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        let arguments: Vec<DataType> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
+        self.choose(&arguments)?.return_field_from_args(args)
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        self.members
+            .iter()
+            .find_map(|m| Self::coerced(m, arg_types).ok())
+            .ok_or_else(|| refused(&self.name, arg_types))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arguments: Vec<DataType> = args
+            .arg_fields
+            .iter()
+            .map(|f| f.data_type().clone())
+            .collect();
+        self.choose(&arguments)?.invoke_with_args(args)
+    }
+
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        let arguments: Result<Vec<DataType>> = args.iter().map(|e| info.get_data_type(e)).collect();
+        match arguments.and_then(|a| self.choose(&a).cloned()) {
+            Ok(member) => member.simplify(args, info),
+            Err(_) => Ok(ExprSimplifyResult::Original(args)),
         }
     }
 
-    pub(crate) fn text(&self, i: usize) -> Result<Column<'_, StringViewArray>> {
-        self.column(i)
-    }
-
-    pub(crate) fn bytes(&self, i: usize) -> Result<Column<'_, BinaryArray>> {
-        self.column(i)
-    }
-
-    pub(crate) fn bigint(&self, i: usize) -> Result<Column<'_, Int64Array>> {
-        self.column(i)
-    }
-
-    pub(crate) fn double(&self, i: usize) -> Result<Column<'_, Float64Array>> {
-        self.column(i)
-    }
-
-    pub(crate) fn list(&self, i: usize) -> Result<Column<'_, ListArray>> {
-        self.column(i)
-    }
-
-    /// A varchar column from one value per row.
-    pub(crate) fn texts<S: AsRef<str>>(&self, mut row: impl FnMut(usize) -> Result<Option<S>>) -> Result<ArrayRef> {
-        let mut out = StringViewBuilder::with_capacity(self.rows);
-        for i in 0..self.rows {
-            out.append_option(row(i)?);
-        }
-        Ok(Arc::new(out.finish()))
-    }
-
-    /// A varbinary column from one value per row.
-    pub(crate) fn binaries<S: AsRef<[u8]>>(&self, mut row: impl FnMut(usize) -> Result<Option<S>>) -> Result<ArrayRef> {
-        let mut out = BinaryBuilder::with_capacity(self.rows, self.rows * 16);
-        for i in 0..self.rows {
-            out.append_option(row(i)?);
-        }
-        Ok(Arc::new(out.finish()))
-    }
-
-    /// A boolean column from one value per row.
-    pub(crate) fn booleans(&self, row: impl FnMut(usize) -> Result<Option<bool>>) -> Result<ArrayRef> {
-        Ok(Arc::new((0..self.rows).map(row).collect::<Result<BooleanArray>>()?))
-    }
-
-    /// A numeric column from one value per row.
-    pub(crate) fn numbers<T: ArrowPrimitiveType>(
+    fn preimage(
         &self,
-        row: impl FnMut(usize) -> Result<Option<T::Native>>,
-    ) -> Result<ArrayRef> {
-        let values: PrimitiveArray<T> = (0..self.rows).map(row).collect::<Result<_>>()?;
-        // Decimals carry their scale in the type alone.
-        if values.data_type() != &self.return_type && is_decimal(&self.return_type) {
-            return Ok(Arc::new(values.with_data_type(self.return_type.clone())));
+        args: &[Expr],
+        lit_expr: &Expr,
+        info: &SimplifyContext,
+    ) -> Result<PreimageResult> {
+        let arguments: Result<Vec<DataType>> = args.iter().map(|e| info.get_data_type(e)).collect();
+        match arguments.and_then(|a| self.choose(&a).cloned()) {
+            Ok(member) => member.inner().preimage(args, lit_expr, info),
+            Err(_) => Ok(PreimageResult::None),
         }
-        Ok(Arc::new(values))
     }
 
-    /// An `array(varchar)` column from one value per row.
-    pub(crate) fn text_lists<'s>(
-        &self,
-        mut row: impl FnMut(usize, &mut Vec<Option<std::borrow::Cow<'s, str>>>) -> Result<bool>,
-    ) -> Result<ArrayRef> {
-        let mut out = ListBuilder::new(StringViewBuilder::new());
-        let mut items = Vec::new();
-        for i in 0..self.rows {
-            items.clear();
-            let valid = row(i, &mut items)?;
-            if valid {
-                for item in items.drain(..) {
-                    out.values().append_option(item);
-                }
-            }
-            out.append(valid);
-        }
-        Ok(Arc::new(out.finish()))
+    fn short_circuits(&self) -> bool {
+        self.members.iter().any(|m| m.short_circuits())
     }
 }
 
-/// A typed argument.
-#[derive(Debug)]
-pub(crate) struct Column<'a, A> {
-    array: &'a A,
-    constant: bool,
+/// An `Execution` error of one of Trino's kinds.
+pub(crate) fn fail<T>(kind: &str, message: impl fmt::Display) -> Result<T> {
+    Err(DataFusionError::Execution(format!("{kind}: {message}")))
 }
 
-impl<'a, A> Column<'a, A>
-where
-    A: Array,
-    &'a A: ArrayAccessor,
-{
-    /// The value at `row`, `None` where it is NULL.
-    pub(crate) fn get(&self, row: usize) -> Option<<&'a A as ArrayAccessor>::Item> {
-        let i = if self.constant { 0 } else { row };
-        self.array.is_valid(i).then(|| self.array.value(i))
-    }
+/// `INVALID_FUNCTION_ARGUMENT`.
+pub(crate) fn invalid<T>(message: impl fmt::Display) -> Result<T> {
+    fail("INVALID_FUNCTION_ARGUMENT", message)
 }
 
-impl<'a, A> Column<'a, A> {
-    /// The array behind it, of one row if it is constant.
-    pub(crate) fn array(&self) -> &'a A {
-        self.array
-    }
-
-    /// Whether it has the same value in every row.
-    pub(crate) fn is_constant(&self) -> bool {
-        self.constant
-    }
-}
-
-/// The value of an `Option`, or `NULL` as the row's result.
-macro_rules! known {
-    ($e:expr) => {
-        match $e {
-            Some(v) => v,
-            None => return Ok(None),
-        }
-    };
-}
-pub(crate) use known;
-
-/// An argument that the function does not allow.
-pub(crate) fn invalid(message: impl std::fmt::Display) -> DataFusionError {
-    DataFusionError::Execution(format!("INVALID_FUNCTION_ARGUMENT: {message}"))
-}
-
-/// A number that its type cannot hold.
-pub(crate) fn out_of_range(message: impl std::fmt::Display) -> DataFusionError {
-    DataFusionError::Execution(format!("NUMERIC_VALUE_OUT_OF_RANGE: {message}"))
-}
-
-/// Trino's division by zero.
-pub(crate) fn division_by_zero() -> DataFusionError {
-    DataFusionError::Execution("DIVISION_BY_ZERO: Division by zero".to_owned())
+/// A planning error of kind `TYPE_MISMATCH`.
+pub(crate) fn mismatch<T>(message: impl fmt::Display) -> Result<T> {
+    plan_err!("TYPE_MISMATCH: {message}")
 }

@@ -3,14 +3,14 @@
 mod encode;
 mod hash;
 
-use crate::scalar::{Scalar, Type, Types};
+use crate::columns::{Scalar, Type, Types};
 use crate::{Doc, Functions};
 
 use Type::{Bigint, Double, Integer, Real, Varbinary, Varchar};
 
 /// The functions of this page. Those that strings have too (`length`, `substr`, `lpad`, …) are on that page.
 pub(crate) fn functions() -> Functions {
-    let by = |name, overloads, body| Scalar::new(name, Types::Overloads(overloads), body);
+    let by = Scalar::by;
     let scalars = vec![
         by("to_hex", &[(&[Varbinary], Varchar)], encode::to_hex),
         by("from_hex", &[(&[Varchar], Varbinary), (&[Varbinary], Varbinary)], encode::from_hex),

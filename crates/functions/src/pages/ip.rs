@@ -6,19 +6,19 @@ use arrow::array::{Array, ArrayRef, FixedSizeBinaryArray, StructArray};
 use arrow::datatypes::DataType;
 use datafusion_common::{Result, exec_err};
 
-use crate::scalar::{Call, Resolved, invalid, is_text, known};
+use crate::columns::{Call, Resolved, Scalar, Types, invalid, known};
 use crate::types;
 use crate::{Doc, Functions};
 
-/// The functions of this page: none under a name of its own, for `contains` is also a function of arrays and strings.
+/// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    Functions { docs: DOCS, ..Functions::default() }
+    let scalars = vec![Scalar::new("contains", Types::Rule(contains_types), contains).into()];
+    Functions { scalars, docs: DOCS, ..Functions::default() }
 }
 
-/// Argument types of `contains(network, address)`, `None` if these are arguments of another `contains`.
-pub(crate) fn contains_types(actual: &[DataType]) -> Option<Resolved> {
+fn contains_types(actual: &[DataType]) -> Option<Resolved> {
     match actual {
-        [network, address] if types::is_ipaddress(address) && (network == &DataType::Null || is_text(network)) => {
+        [network, address] if types::is_ipaddress(address) && (network.is_null() || types::is_varchar(network)) => {
             Some((vec![DataType::Utf8View, types::ipaddress()], DataType::Boolean))
         }
         _ => None,
@@ -26,7 +26,7 @@ pub(crate) fn contains_types(actual: &[DataType]) -> Option<Resolved> {
 }
 
 /// Whether a network in CIDR notation holds an address.
-pub(crate) fn contains(call: &Call) -> Result<ArrayRef> {
+fn contains(call: &Call) -> Result<ArrayRef> {
     let network = call.text(0)?;
     let address = call.column::<StructArray>(1)?;
     let structs = address.array();

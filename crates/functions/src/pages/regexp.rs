@@ -11,7 +11,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use datafusion_common::Result;
 use datafusion_expr::HigherOrderUDF;
 
-use crate::scalar::{Call, Scalar, Type, Types, invalid, known};
+use crate::columns::{Call, Scalar, Type, Types, invalid, known};
 use crate::{Doc, Functions};
 use pattern::{Groups, Pattern, Patterns};
 
@@ -19,7 +19,7 @@ use Type::{Bigint, Boolean, Integer, Varchar, Varchars};
 
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    let by = |name, overloads, body| Scalar::new(name, Types::Overloads(overloads), body);
+    let by = Scalar::by;
     let scalars = vec![
         by("regexp_like", &[(&[Varchar, Varchar], Boolean)], like),
         by("regexp_count", &[(&[Varchar, Varchar], Bigint)], count),

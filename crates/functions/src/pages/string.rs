@@ -7,18 +7,19 @@ mod split;
 mod trim;
 mod unicode;
 
-use arrow::array::{Array, ArrayRef, ListArray};
+use arrow::array::{ArrayRef, ListArray};
 use arrow::datatypes::DataType;
-use datafusion_common::{Result, plan_err};
+use datafusion_common::Result;
 
-use crate::scalar::{Call, Resolved, Scalar, Type, Types, invalid, is_binary, is_text, known, list_item, mismatch};
+use crate::columns::{Call, Resolved, Scalar, Type, Types, invalid, is_binary, known, list_item};
+use crate::types::is_varchar;
 use crate::{Doc, Functions};
 
 use Type::{Bigint, Boolean, Integer, Varbinary, Varchar, Varchars};
 
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    let by = |name, overloads, body| Scalar::new(name, Types::Overloads(overloads), body);
+    let by = Scalar::by;
     let scalars = vec![
         by("length", &[(&[Varchar], Bigint), (&[Varbinary], Bigint)], length).aliased(&["char_length", "character_length"]),
         by("lower", &[(&[Varchar], Varchar)], unicode::lower),
@@ -83,21 +84,18 @@ fn length(call: &Call) -> Result<ArrayRef> {
     call.numbers::<arrow::datatypes::Int64Type>(|i| Ok(text.get(i).map(unicode::length)))
 }
 
-fn concat_types(actual: &[DataType]) -> Result<Resolved> {
-    let known: Vec<_> = actual.iter().filter(|t| **t != DataType::Null).collect();
+fn concat_types(actual: &[DataType]) -> Option<Resolved> {
+    let all = |fits: fn(&DataType) -> bool| actual.iter().all(|t| t.is_null() || fits(t));
     let t = if actual.len() < 2 {
-        return plan_err!("FUNCTION_NOT_FOUND: concat takes two or more arguments, not {}", actual.len());
-    } else if known.iter().all(|t| is_text(t)) {
+        return None;
+    } else if all(is_varchar) {
         DataType::Utf8View
-    } else if known.iter().all(|t| is_binary(t)) {
+    } else if all(is_binary) {
         DataType::Binary
     } else {
-        return plan_err!(
-            "{}",
-            mismatch("concat", actual, "concat(varchar, varchar, ...), concat(varbinary, varbinary, ...)")
-        );
+        return None;
     };
-    Ok((vec![t.clone(); actual.len()], t))
+    Some((vec![t.clone(); actual.len()], t))
 }
 
 fn concat(call: &Call) -> Result<ArrayRef> {
@@ -121,27 +119,24 @@ fn concat(call: &Call) -> Result<ArrayRef> {
     })
 }
 
-fn concat_ws_types(actual: &[DataType]) -> Result<Resolved> {
-    // Trino bounds the values that one call may join.
-    const MOST_VALUES: usize = 254;
-    if actual.len() < 2 {
-        return plan_err!("FUNCTION_NOT_FOUND: concat_ws takes a separator and one or more strings");
+fn concat_ws_types(actual: &[DataType]) -> Option<Resolved> {
+    let fits = |t: &DataType| t.is_null() || is_varchar(t);
+    if actual.len() < 2 || !fits(&actual[0]) {
+        return None;
     }
-    if actual.len() - 1 > MOST_VALUES {
-        return Err(invalid(format!("concat_ws joins at most {MOST_VALUES} strings, not {}", actual.len() - 1)));
+    if actual.len() == 2 && list_item(&actual[1]).is_some_and(fits) {
+        return Some((vec![DataType::Utf8View, Varchars.arrow()], DataType::Utf8View));
     }
-    let fits = |t: &DataType| t == &DataType::Null || is_text(t);
-    if actual.len() == 2 && list_item(&actual[1]).is_some_and(fits) && fits(&actual[0]) {
-        return Ok((vec![DataType::Utf8View, Varchars.arrow()], DataType::Utf8View));
-    }
-    if !actual.iter().all(fits) {
-        let forms = "concat_ws(varchar, varchar, ...), concat_ws(varchar, array(varchar))";
-        return plan_err!("{}", mismatch("concat_ws", actual, forms));
-    }
-    Ok((vec![DataType::Utf8View; actual.len()], DataType::Utf8View))
+    let all = actual.iter().all(fits);
+    all.then(|| (vec![DataType::Utf8View; actual.len()], DataType::Utf8View))
 }
 
 fn concat_ws(call: &Call) -> Result<ArrayRef> {
+    // Trino bounds the values that one call may join.
+    const MOST_VALUES: usize = 254;
+    if call.len() - 1 > MOST_VALUES {
+        return Err(invalid(format!("concat_ws joins at most {MOST_VALUES} strings, not {}", call.len() - 1)));
+    }
     let separator = call.text(0)?;
     if call.data_type(1) == &DataType::Utf8View {
         let parts = (1..call.len()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;

@@ -8,7 +8,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Int64Type;
 use datafusion_common::Result;
 
-use crate::scalar::{Call, Scalar, Type, Types, invalid, known};
+use crate::columns::{Call, Scalar, Type, Types, invalid, known};
 use crate::{Doc, Functions};
 use uri::Uri;
 
@@ -16,7 +16,7 @@ use Type::{Bigint, Varchar};
 
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    let by = |name, overloads, body| Scalar::new(name, Types::Overloads(overloads), body);
+    let by = Scalar::by;
     let scalars = vec![
         by("url_extract_protocol", &[(&[Varchar], Varchar)], protocol),
         by("url_extract_host", &[(&[Varchar], Varchar)], host),

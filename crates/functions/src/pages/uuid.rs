@@ -6,14 +6,18 @@ use arrow::array::{ArrayRef, FixedSizeBinaryArray, StructArray};
 use arrow::datatypes::DataType;
 use datafusion_common::Result;
 
-use crate::scalar::{Call, Scalar, Types};
+use crate::columns::{Call, Resolved, Scalar, Types};
 use crate::types;
 use crate::{Doc, Functions};
 
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    let uuid = Scalar::new("uuid", Types::Rule(|_| Ok((vec![], types::uuid()))), random).volatile().nullary();
+    let uuid = Scalar::new("uuid", Types::Rule(types_of_uuid), random).volatile();
     Functions { scalars: vec![uuid.into()], docs: DOCS, ..Functions::default() }
+}
+
+fn types_of_uuid(actual: &[DataType]) -> Option<Resolved> {
+    actual.is_empty().then(|| (vec![], types::uuid()))
 }
 
 fn random(call: &Call) -> Result<ArrayRef> {

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use datafusion_common::Result;
 
-use crate::scalar::{Call, invalid, known};
+use crate::columns::{Call, invalid, known};
 
 // Java's decoders accept input without padding.
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()

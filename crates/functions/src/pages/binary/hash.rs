@@ -6,7 +6,7 @@ use datafusion_common::Result;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Digest;
 
-use crate::scalar::{Call, invalid, known};
+use crate::columns::{Call, invalid, known};
 
 fn digest<D: Digest>(call: &Call) -> Result<ArrayRef> {
     let bytes = call.bytes(0)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion_common::Result;
 
-use crate::scalar::invalid;
+use crate::columns::invalid;
 
 /// Steps after which the backtracking engine gives up on one value.
 const BACKTRACK_LIMIT: usize = 1_000_000;
@@ -31,7 +31,7 @@ pub(super) struct Groups<'a> {
 #[derive(Debug)]
 enum Source<'a> {
     Linear(&'a regex::CaptureLocations),
-    Backtracking(&'a fancy_regex::Captures<'a>),
+    Backtracking(&'a fancy_regex::Captures<'a, str>),
 }
 
 impl Groups<'_> {

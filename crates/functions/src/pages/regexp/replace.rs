@@ -14,7 +14,9 @@ use datafusion_expr::{
 
 use super::pattern::Patterns;
 use super::template::Template;
-use crate::scalar::{Call, is_text, known, list_of, mismatch};
+use crate::columns::{Call, known};
+use crate::scalar::refused;
+use crate::types::{array_of, is_varchar};
 
 /// One name for both forms, because the planner takes the first function of a name whatever its arguments are.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -38,10 +40,8 @@ impl HigherOrderUDFImpl for RegexpReplace {
     }
 
     fn coerce_value_types(&self, actual: &[DataType]) -> Result<Vec<DataType>> {
-        if !matches!(actual.len(), 2 | 3) || !actual.iter().all(|t| t == &DataType::Null || is_text(t)) {
-            let forms = "regexp_replace(varchar, pattern), regexp_replace(varchar, pattern, varchar), \
-                         regexp_replace(varchar, pattern, function(array(varchar), varchar))";
-            return plan_err!("{}", mismatch("regexp_replace", actual, forms));
+        if !matches!(actual.len(), 2 | 3) || !actual.iter().all(|t| t.is_null() || is_varchar(t)) {
+            return Err(refused("regexp_replace", actual));
         }
         Ok(vec![DataType::Utf8View; actual.len()])
     }
@@ -51,7 +51,7 @@ impl HigherOrderUDFImpl for RegexpReplace {
         _step: usize,
         fields: &[ValueOrLambda<FieldRef, Option<FieldRef>>],
     ) -> Result<LambdaParametersProgress> {
-        let groups: FieldRef = Arc::new(Field::new("groups", list_of(DataType::Utf8View), true));
+        let groups: FieldRef = Arc::new(Field::new("groups", array_of(DataType::Utf8View), true));
         let lambdas = fields.iter().filter(|f| matches!(f, ValueOrLambda::Lambda(_)));
         Ok(LambdaParametersProgress::Complete(lambdas.map(|_| vec![Arc::clone(&groups)]).collect()))
     }
@@ -61,7 +61,7 @@ impl HigherOrderUDFImpl for RegexpReplace {
             [ValueOrLambda::Value(_), ValueOrLambda::Value(_)]
             | [ValueOrLambda::Value(_), ValueOrLambda::Value(_), ValueOrLambda::Value(_)] => {}
             [ValueOrLambda::Value(_), ValueOrLambda::Value(_), ValueOrLambda::Lambda(lambda)]
-                if is_text(lambda.data_type()) || lambda.data_type() == &DataType::Null => {}
+                if is_varchar(lambda.data_type()) || lambda.data_type().is_null() => {}
             _ => return plan_err!("TYPE_MISMATCH: regexp_replace takes a lambda that returns varchar as its last argument"),
         }
         Ok(Arc::new(Field::new(self.name(), DataType::Utf8View, true)))

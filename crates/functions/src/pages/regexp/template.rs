@@ -3,7 +3,7 @@
 use datafusion_common::{DataFusionError, Result};
 
 use super::pattern::{Groups, Pattern};
-use crate::scalar::invalid;
+use crate::columns::invalid;
 
 /// A replacement, taken apart once per pattern.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Int64Type;
 use datafusion_common::Result;
 
-use crate::scalar::{Call, invalid, known};
+use crate::columns::{Call, invalid, known};
 
 /// Trino's bound on the work for one Levenshtein distance, in cells of the table.
 const MOST_CELLS: usize = 1_000_000;

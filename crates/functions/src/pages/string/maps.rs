@@ -5,30 +5,23 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ListBuilder, MapBuilder, StringViewBuilder};
 use arrow::array::{ArrayBuilder, MapFieldNames};
-use arrow::datatypes::{DataType, Field};
-use datafusion_common::{Result, plan_err};
+use arrow::datatypes::DataType;
+use datafusion_common::Result;
 
-use crate::scalar::{Call, Resolved, invalid, is_text, list_of, mismatch};
+use crate::columns::{Call, Resolved, invalid};
+use crate::types::{array_of, is_varchar, map_of};
 
-pub(super) fn split_to_map_types(actual: &[DataType]) -> Result<Resolved> {
-    types("split_to_map", actual, DataType::Utf8View)
+pub(super) fn split_to_map_types(actual: &[DataType]) -> Option<Resolved> {
+    types(actual, DataType::Utf8View)
 }
 
-pub(super) fn split_to_multimap_types(actual: &[DataType]) -> Result<Resolved> {
-    types("split_to_multimap", actual, list_of(DataType::Utf8View))
+pub(super) fn split_to_multimap_types(actual: &[DataType]) -> Option<Resolved> {
+    types(actual, array_of(DataType::Utf8View))
 }
 
-fn types(name: &str, actual: &[DataType], value: DataType) -> Result<Resolved> {
-    if actual.len() != 3 || !actual.iter().all(|t| t == &DataType::Null || is_text(t)) {
-        return plan_err!("{}", mismatch(name, actual, &format!("{name}(varchar, varchar, varchar)")));
-    }
-    Ok((vec![DataType::Utf8View; 3], map_of(DataType::Utf8View, value)))
-}
-
-/// `map(key, value)` as Arrow carries it.
-pub(crate) fn map_of(key: DataType, value: DataType) -> DataType {
-    let entries = vec![Field::new("key", key, false), Field::new("value", value, true)];
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries.into()), false)), false)
+fn types(actual: &[DataType], value: DataType) -> Option<Resolved> {
+    let fits = actual.len() == 3 && actual.iter().all(|t| t.is_null() || is_varchar(t));
+    fits.then(|| (vec![DataType::Utf8View; 3], map_of(DataType::Utf8View, value)))
 }
 
 fn names() -> MapFieldNames {

@@ -4,8 +4,8 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use datafusion_common::Result;
 
-use crate::scalar::Type::{Bigint, Varbinary, Varchar};
-use crate::scalar::{Call, Overload, invalid, known};
+use crate::columns::Type::{Bigint, Varbinary, Varchar};
+use crate::columns::{Call, Overload, invalid, known};
 
 pub(super) const OVERLOADS: &[Overload] =
     &[(&[Varchar, Bigint, Varchar], Varchar), (&[Varbinary, Bigint, Varbinary], Varbinary)];
@@ -25,7 +25,8 @@ fn pad(call: &Call, left: bool) -> Result<ArrayRef> {
         return call.binaries(|i| {
             let (bytes, padding) = (known!(bytes.get(i)), known!(padding.get(i)));
             let size = target(known!(size.get(i)), padding.is_empty())?;
-            Ok(Some(padded(bytes.iter().copied(), bytes.len(), size, padding.iter().copied().cycle(), left)))
+            let padding = padding.iter().copied().cycle();
+            Ok(Some(padded::<u8, Vec<u8>>(bytes.iter().copied(), bytes.len(), size, padding, left)))
         });
     }
     let (text, padding) = (call.text(0)?, call.text(2)?);

@@ -6,7 +6,7 @@ use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
 use super::unicode;
-use crate::scalar::{Call, invalid, known};
+use crate::columns::{Call, invalid, known};
 
 pub(super) fn split(call: &Call) -> Result<ArrayRef> {
     let (text, delimiter) = (call.text(0)?, call.text(1)?);

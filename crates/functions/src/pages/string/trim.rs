@@ -3,8 +3,8 @@
 use arrow::array::ArrayRef;
 use datafusion_common::Result;
 
-use crate::scalar::Type::Varchar;
-use crate::scalar::{Call, Overload, known};
+use crate::columns::Type::Varchar;
+use crate::columns::{Call, Overload, known};
 
 pub(super) const OVERLOADS: &[Overload] = &[(&[Varchar], Varchar), (&[Varchar, Varchar], Varchar)];
 

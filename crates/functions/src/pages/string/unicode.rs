@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Int32Type};
 use datafusion_common::Result;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::scalar::{Call, invalid, known};
+use crate::columns::{Call, invalid, known};
 
 /// Code points in `text`.
 pub(super) fn length(text: &str) -> i64 {
