@@ -6,13 +6,19 @@
 
 pub mod types;
 
+mod columns;
 mod pages;
+mod scalar;
+mod temporal;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion_common::Result;
 use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
+
+use crate::scalar::Overloads;
 
 /// What the documentation of one function says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +53,13 @@ pub struct Functions {
 /// # Errors
 /// Fails only where the registry refuses registrations.
 pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    let mut scalars: BTreeMap<String, Vec<Arc<ScalarUDF>>> = BTreeMap::new();
     for page in pages::all() {
         for f in page.scalars {
-            registry.register_udf(Arc::new(f))?;
+            scalars
+                .entry(f.name().to_string())
+                .or_default()
+                .push(Arc::new(f));
         }
         for f in page.aggregates {
             registry.register_udaf(Arc::new(f))?;
@@ -58,7 +68,23 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
             registry.register_udwf(Arc::new(f))?;
         }
         for f in page.higher_order {
+            // The planner looks for scalar functions first: DataFusion's own of this name would hide it.
+            if registry.udf(f.name()).is_ok() {
+                registry.deregister_udf(f.name())?;
+            }
             registry.register_higher_order_function(Arc::new(f))?;
+        }
+    }
+    for (name, mut members) in scalars {
+        match members.pop() {
+            Some(only) if members.is_empty() => {
+                registry.register_udf(only)?;
+            }
+            Some(last) => {
+                members.push(last);
+                registry.register_udf(Arc::new(Overloads::new(name, members).into()))?;
+            }
+            None => {}
         }
     }
     Ok(())
