@@ -4,10 +4,17 @@
 //! (`concat` of strings, of arrays and of binaries) is registered once and picks its definition by argument types.
 //! [`docs`] lists what exists; [`types`] holds Trino's type names and their Arrow representation.
 
+pub mod text;
 pub mod types;
 
+mod cast;
 mod columns;
+mod instants;
+mod json_text;
+mod lists;
+mod maps;
 mod pages;
+mod rows;
 mod scalar;
 mod temporal;
 

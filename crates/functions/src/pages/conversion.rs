@@ -1,8 +1,11 @@
-//! Trino's page `conversion`.
+//! Trino's page `conversion`: casts, `typeof`, `format`.
 
-use crate::Functions;
+use crate::{Functions, cast};
 
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    Functions::default()
+    Functions {
+        scalars: cast::functions(),
+        ..Functions::default()
+    }
 }

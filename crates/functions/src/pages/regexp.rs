@@ -32,10 +32,20 @@ pub(crate) fn functions() -> Functions {
             ],
             position,
         ),
-        by("regexp_extract", &[(&[Varchar, Varchar], Varchar), (&[Varchar, Varchar, Bigint], Varchar)], extract),
+        by(
+            "regexp_extract",
+            &[
+                (&[Varchar, Varchar], Varchar),
+                (&[Varchar, Varchar, Bigint], Varchar),
+            ],
+            extract,
+        ),
         by(
             "regexp_extract_all",
-            &[(&[Varchar, Varchar], Varchars), (&[Varchar, Varchar, Bigint], Varchars)],
+            &[
+                (&[Varchar, Varchar], Varchars),
+                (&[Varchar, Varchar, Bigint], Varchars),
+            ],
             extract_all,
         ),
         by("regexp_split", &[(&[Varchar, Varchar], Varchars)], split),
@@ -73,8 +83,16 @@ fn count(call: &Call) -> Result<ArrayRef> {
 
 fn position(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
-    let start = if call.len() > 2 { Some(call.bigint(2)?) } else { None };
-    let occurrence = if call.len() > 3 { Some(call.bigint(3)?) } else { None };
+    let start = if call.len() > 2 {
+        Some(call.bigint(2)?)
+    } else {
+        None
+    };
+    let occurrence = if call.len() > 3 {
+        Some(call.bigint(3)?)
+    } else {
+        None
+    };
     let mut patterns = Patterns::default();
     call.numbers::<Int32Type>(|i| {
         let (text, pattern) = (known!(text.get(i)), known!(pattern.get(i)));
@@ -93,9 +111,14 @@ fn position(call: &Call) -> Result<ArrayRef> {
             return Err(invalid("occurrence cannot be smaller than 1"));
         }
         let pattern = patterns.get(pattern)?;
-        let offset = text.char_indices().map(|(at, _)| at).nth(usize::try_from(start - 1).unwrap_or(usize::MAX));
+        let offset = text
+            .char_indices()
+            .map(|(at, _)| at)
+            .nth(usize::try_from(start - 1).unwrap_or(usize::MAX));
         // Past the end nothing is found, not even an empty match.
-        let Some(offset) = offset else { return Ok(Some(-1)) };
+        let Some(offset) = offset else {
+            return Ok(Some(-1));
+        };
         let (mut seen, mut found) = (0, -1);
         pattern.each_match(text, offset, |groups| {
             seen += 1;
@@ -113,14 +136,20 @@ fn group(pattern: &Pattern, number: i64) -> Result<usize> {
     let groups = pattern.groups();
     match usize::try_from(number) {
         Err(_) => Err(invalid("Group cannot be negative")),
-        Ok(n) if n > groups => Err(invalid(format!("Pattern has {groups} groups. Cannot access group {n}"))),
+        Ok(n) if n > groups => Err(invalid(format!(
+            "Pattern has {groups} groups. Cannot access group {n}"
+        ))),
         Ok(n) => Ok(n),
     }
 }
 
 fn extract(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
-    let number = if call.len() > 2 { Some(call.bigint(2)?) } else { None };
+    let number = if call.len() > 2 {
+        Some(call.bigint(2)?)
+    } else {
+        None
+    };
     let mut patterns = Patterns::default();
     call.texts(|i| {
         let (text, pattern) = (known!(text.get(i)), known!(pattern.get(i)));
@@ -141,10 +170,16 @@ fn extract(call: &Call) -> Result<ArrayRef> {
 
 fn extract_all(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
-    let number = if call.len() > 2 { Some(call.bigint(2)?) } else { None };
+    let number = if call.len() > 2 {
+        Some(call.bigint(2)?)
+    } else {
+        None
+    };
     let mut patterns = Patterns::default();
     call.text_lists(|i, items| {
-        let (Some(text), Some(pattern)) = (text.get(i), pattern.get(i)) else { return Ok(false) };
+        let (Some(text), Some(pattern)) = (text.get(i), pattern.get(i)) else {
+            return Ok(false);
+        };
         let number = match &number {
             Some(number) => match number.get(i) {
                 Some(number) => number,
@@ -166,21 +201,29 @@ fn split(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
     let mut patterns = Patterns::default();
     call.text_lists(|i, items| {
-        let (Some(text), Some(pattern)) = (text.get(i), pattern.get(i)) else { return Ok(false) };
+        let (Some(text), Some(pattern)) = (text.get(i), pattern.get(i)) else {
+            return Ok(false);
+        };
         let mut end = 0;
-        patterns.get(pattern)?.each_match(text, 0, |groups: &Groups<'_>| {
-            let delimiter = groups.whole();
-            items.push(Some(Cow::Borrowed(&text[end..delimiter.start])));
-            end = delimiter.end;
-            Ok(true)
-        })?;
+        patterns
+            .get(pattern)?
+            .each_match(text, 0, |groups: &Groups<'_>| {
+                let delimiter = groups.whole();
+                items.push(Some(Cow::Borrowed(&text[end..delimiter.start])));
+                end = delimiter.end;
+                Ok(true)
+            })?;
         items.push(Some(Cow::Borrowed(&text[end..])));
         Ok(true)
     })
 }
 
 const DOCS: &[Doc] = &[
-    doc("regexp_count", "regexp_count(varchar, pattern) -> bigint", r"regexp_count('1a 2b 14m', '\d+') = 3"),
+    doc(
+        "regexp_count",
+        "regexp_count(varchar, pattern) -> bigint",
+        r"regexp_count('1a 2b 14m', '\d+') = 3",
+    ),
     doc(
         "regexp_extract",
         "regexp_extract(varchar, pattern) -> varchar\nregexp_extract(varchar, pattern, group) -> varchar",
@@ -192,7 +235,11 @@ const DOCS: &[Doc] = &[
          regexp_extract_all(varchar, pattern, group) -> array(varchar)",
         r"regexp_extract_all('1a 2b', '\d') = ARRAY['1', '2']",
     ),
-    doc("regexp_like", "regexp_like(varchar, pattern) -> boolean", "regexp_like('GetObject', '^(Get|List)') = true"),
+    doc(
+        "regexp_like",
+        "regexp_like(varchar, pattern) -> boolean",
+        "regexp_like('GetObject', '^(Get|List)') = true",
+    ),
     doc(
         "regexp_position",
         "regexp_position(varchar, pattern) -> integer\nregexp_position(varchar, pattern, start) -> integer\n\
@@ -205,9 +252,18 @@ const DOCS: &[Doc] = &[
          regexp_replace(varchar, pattern, function(array(varchar), varchar)) -> varchar",
         r"regexp_replace('1a 2b', '(\d)([ab])', '$2$1') = 'a1 b2'",
     ),
-    doc("regexp_split", "regexp_split(varchar, pattern) -> array(varchar)", r"regexp_split('a1b', '\d') = ARRAY['a', 'b']"),
+    doc(
+        "regexp_split",
+        "regexp_split(varchar, pattern) -> array(varchar)",
+        r"regexp_split('a1b', '\d') = ARRAY['a', 'b']",
+    ),
 ];
 
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
-    Doc { name, page: "regexp", signature, example }
+    Doc {
+        name,
+        page: "regexp",
+        signature,
+        example,
+    }
 }

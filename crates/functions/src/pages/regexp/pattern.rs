@@ -51,7 +51,11 @@ impl Groups<'_> {
 
 impl Pattern {
     fn compile(java: &str) -> Result<Self> {
-        let fail = |why: String| invalid(format!("'{java}' is not a pattern that can be searched for: {why}"));
+        let fail = |why: String| {
+            invalid(format!(
+                "'{java}' is not a pattern that can be searched for: {why}"
+            ))
+        };
         let rust = translate(java);
         if rust.backtracks {
             let compiled = fancy_regex::RegexBuilder::new(&rust.pattern)
@@ -103,21 +107,33 @@ impl Pattern {
             Pattern::Linear(p) => {
                 let mut locations = p.capture_locations();
                 while from <= text.len() {
-                    let Some(m) = p.captures_read_at(&mut locations, text, from) else { break };
+                    let Some(m) = p.captures_read_at(&mut locations, text, from) else {
+                        break;
+                    };
                     let whole = m.range();
                     from = next_start(text, &whole);
-                    if !found(&Groups { source: Source::Linear(&locations), whole })? {
+                    if !found(&Groups {
+                        source: Source::Linear(&locations),
+                        whole,
+                    })? {
                         break;
                     }
                 }
             }
             Pattern::Backtracking(p) => {
                 while from <= text.len() {
-                    let captures = p.captures_from_pos(text, from).map_err(|e| gave_up(p.as_str(), &e))?;
+                    let captures = p
+                        .captures_from_pos(text, from)
+                        .map_err(|e| gave_up(p.as_str(), &e))?;
                     let Some(captures) = captures else { break };
-                    let Some(whole) = captures.get(0).map(|m| m.start()..m.end()) else { break };
+                    let Some(whole) = captures.get(0).map(|m| m.start()..m.end()) else {
+                        break;
+                    };
                     from = next_start(text, &whole);
-                    if !found(&Groups { source: Source::Backtracking(&captures), whole })? {
+                    if !found(&Groups {
+                        source: Source::Backtracking(&captures),
+                        whole,
+                    })? {
                         break;
                     }
                 }
@@ -229,7 +245,11 @@ fn translate(java: &str) -> Translated {
                         out.push(escaped);
                     }
                     '0' => {
-                        let digits: String = rest[1..].chars().take_while(|d| ('0'..='7').contains(d)).take(3).collect();
+                        let digits: String = rest[1..]
+                            .chars()
+                            .take_while(|d| ('0'..='7').contains(d))
+                            .take(3)
+                            .collect();
                         for _ in 0..digits.len() {
                             chars.next();
                         }
@@ -242,7 +262,10 @@ fn translate(java: &str) -> Translated {
                         if let Some((name, consumed)) = property(&rest[1..]) {
                             // POSIX names stand for sets of ASCII characters.
                             out.truncate(out.len() - 2);
-                            out.push_str(&format!("[[:{}{name}:]]", if escaped == 'P' { "^" } else { "" }));
+                            out.push_str(&format!(
+                                "[[:{}{name}:]]",
+                                if escaped == 'P' { "^" } else { "" }
+                            ));
                             let until = at + 2 + consumed;
                             while chars.next_if(|(i, _)| *i < until).is_some() {}
                         } else if rest[1..].starts_with('{') {
@@ -281,7 +304,10 @@ fn translate(java: &str) -> Translated {
             _ if class_depth > 0 => out.push(c),
             '(' if rest.starts_with('?') => {
                 let kind = &rest[1..];
-                if ["=", "!", "<=", "<!", ">"].iter().any(|k| kind.starts_with(k)) {
+                if ["=", "!", "<=", "<!", ">"]
+                    .iter()
+                    .any(|k| kind.starts_with(k))
+                {
                     backtracks = true;
                 }
                 out.push_str("(?");
@@ -319,7 +345,10 @@ fn translate(java: &str) -> Translated {
         }
         after_quantifier = quantifier;
     }
-    Translated { pattern: out, backtracks }
+    Translated {
+        pattern: out,
+        backtracks,
+    }
 }
 
 /// The POSIX class that a Java property such as `{Alpha}` names, and how many bytes its name takes.
