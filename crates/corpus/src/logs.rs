@@ -30,6 +30,14 @@ pub(crate) struct Body {
     pub(crate) times: (u64, u64),
 }
 
+/// What the writer of one file keeps in mind.
+struct Scribe {
+    /// `userIdentity` of each caller, once written.
+    identities: Vec<Vec<u8>>,
+    /// Caller, call and choice of the record before.
+    last: Option<(usize, usize, u64)>,
+}
+
 /// A corpus ready to be generated.
 pub(crate) struct Logs {
     pub(crate) corpus: Corpus,
@@ -40,7 +48,7 @@ pub(crate) struct Logs {
     /// Weights of the callers, summed.
     busy: Vec<u64>,
     /// Ordinary calls of each class of callers with their weights summed.
-    by_class: Vec<(u16, Vec<(u64, usize)>)>,
+    by_class: Vec<Vec<(u64, usize)>>,
     large: Vec<usize>,
 }
 
@@ -80,13 +88,12 @@ impl Logs {
                     .iter()
                     .enumerate()
                     .filter(|(_, c)| c.who & class != 0 && !c.large);
-                let weights = of_class
+                of_class
                     .map(|(i, c)| {
                         sum += u64::from(c.weight);
                         (sum, i)
                     })
-                    .collect();
-                (class, weights)
+                    .collect()
             })
             .collect();
         let large = calls
@@ -208,7 +215,10 @@ impl Logs {
             .collect();
         let times = self.times(i, place, planted.iter().map(|(.., n)| n).sum());
         let account = &self.accounts[place.account];
-        let mut identities: Vec<Vec<u8>> = vec![Vec::new(); account.principals.len()];
+        let mut scribe = Scribe {
+            identities: vec![Vec::new(); account.principals.len()],
+            last: None,
+        };
         let mut rng = Rng::keyed(self.corpus.seed, 6, i as u64);
         let mut raw = Vec::with_capacity(times.len() * 1600 + 64);
         raw.extend_from_slice(br#"{"Records":["#);
@@ -220,7 +230,7 @@ impl Logs {
             }
             let from = raw.len();
             if n < ordinary {
-                self.ordinary(&mut raw, account, place, *time, &mut identities, &mut rng);
+                self.ordinary(&mut raw, account, place, *time, &mut scribe, &mut rng);
             } else {
                 let mut before = ordinary as u64;
                 let attack = planted.iter().find(|(.., n_events)| {
@@ -258,29 +268,22 @@ impl Logs {
         account: &Account,
         place: Place,
         time: u64,
-        identities: &mut [Vec<u8>],
+        scribe: &mut Scribe,
         rng: &mut Rng,
     ) {
         let big = self.corpus.profile == Profile::Huge && rng.chance(700);
-        let (who, call) = if big {
-            let call = &self.calls[self.large[rng.below(self.large.len() as u64) as usize]];
-            let first = rng.below(account.principals.len() as u64) as usize;
-            let turn = (first..account.principals.len()).chain(0..first);
-            (
-                turn.into_iter()
-                    .find(|p| account.principals[*p].class & call.who != 0)
-                    .unwrap_or(0),
-                call,
-            )
-        } else {
-            let mut who = self.someone(rng);
-            if account.principals[who].is_human() && !at_work(time) && rng.chance(800) {
-                who = self.someone(rng);
+        // Callers repeat themselves: loops over pages, objects and messages.
+        let (who, call, choice) = match scribe.last {
+            Some((who, call, choice)) if !big && rng.chance(660) => {
+                (who, call, if rng.chance(550) { choice } else { rng.next() })
             }
-            (who, self.some_call(account.principals[who].class, rng))
+            _ if big => self.large_call(account, rng),
+            _ => self.some_call(account, time, rng),
         };
+        scribe.last = (!big).then_some((who, call, choice));
+        let call = &self.calls[call];
         let principal = &account.principals[who];
-        let identity = &mut identities[who];
+        let identity = &mut scribe.identities[who];
         if identity.is_empty() {
             principal.identity(identity, &account.id, place.delivered - 700);
         }
@@ -302,7 +305,7 @@ impl Logs {
             user: &principal.name,
             request_id: &request_id,
             time,
-            choice: rng.next(),
+            choice,
             repeat_bytes: if big {
                 20_000 + (rng.below(400) * rng.below(430)) as usize
             } else {
@@ -375,11 +378,25 @@ impl Logs {
         self.busy.partition_point(|sum| *sum <= at)
     }
 
-    fn some_call(&self, class: u16, rng: &mut Rng) -> &Call {
-        let (_, weights) = &self.by_class[class.trailing_zeros() as usize];
+    /// A caller and an ordinary call of its class.
+    fn some_call(&self, account: &Account, time: u64, rng: &mut Rng) -> (usize, usize, u64) {
+        let mut who = self.someone(rng);
+        if account.principals[who].is_human() && !at_work(time) && rng.chance(800) {
+            who = self.someone(rng);
+        }
+        let weights = &self.by_class[account.principals[who].class.trailing_zeros() as usize];
         let at = rng.below(weights.last().map_or(1, |w| w.0));
         let i = weights.partition_point(|(sum, _)| *sum <= at);
-        &self.calls[weights.get(i).map_or(0, |w| w.1)]
+        (who, weights.get(i).map_or(0, |w| w.1), rng.next())
+    }
+
+    /// A large call and a caller who may make it.
+    fn large_call(&self, account: &Account, rng: &mut Rng) -> (usize, usize, u64) {
+        let call = self.large[rng.below(self.large.len() as u64) as usize];
+        let first = rng.below(account.principals.len() as u64) as usize;
+        let mut turn = (first..account.principals.len()).chain(0..first);
+        let who = turn.find(|p| account.principals[*p].class & self.calls[call].who != 0);
+        (who.unwrap_or(0), call, rng.next())
     }
 
     /// The planted facts.

@@ -99,7 +99,7 @@ impl Pools {
         let things = &self.0[pool];
         let u = mix(choice ^ (pool as u64).wrapping_mul(0xA24B_AED4_963E_E407)) >> 32;
         let squared = (u * u) >> 32;
-        &things[(squared * things.len() as u64 >> 32) as usize]
+        &things[((squared * things.len() as u64) >> 32) as usize]
     }
 
     /// A person of the account by number.

@@ -158,7 +158,7 @@ fn write(ops: &[Op], out: &mut Vec<u8>, scene: &Scene<'_>, rng: &mut Rng) {
                 out.extend_from_slice(b".0");
             }
             Op::Pool(pool) => {
-                out.extend_from_slice(scene.pools.pick(*pool, scene.choice).as_bytes())
+                out.extend_from_slice(scene.pools.pick(*pool, scene.choice).as_bytes());
             }
             Op::Hex(n) => rng.hex(out, *n),
             Op::Same(n) => Rng::keyed(mix(scene.choice), *n as u64, 7).hex(out, *n),
