@@ -156,7 +156,6 @@ def child(job):
     """Run one engine in this process, pinned to the first cores, and print what it found."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["threads"]])
-    # The job carries paths only in a file: command lines are short.
     result = ENGINES[job["engine"]](job)
     result.setdefault("rss", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     print("RESULT " + json.dumps(result))

@@ -58,7 +58,7 @@ fn is_log(key: &str) -> bool {
 fn full() -> Corpus {
     Corpus {
         seed: 7,
-        events: 12_000,
+        events: 6_000,
         profile: Profile::Busy,
         duplicates: 0.2,
         insights: true,
@@ -322,13 +322,13 @@ fn files_have_the_shape_of_their_profile() {
             raw_bytes as f64 / gz_bytes as f64,
         )
     };
-    let (records, _, sizes, ratio) = shape(Profile::Busy, 40_000);
+    let (records, _, sizes, ratio) = shape(Profile::Busy, 16_000);
     assert!((120..=180).contains(&records), "{records}");
     assert!((8.0..14.0).contains(&ratio), "{ratio}");
     let size = median(sizes);
     assert!((1_200..=1_600).contains(&size), "{size}");
 
-    let (records, single, _, ratio) = shape(Profile::Quiet, 20_000);
+    let (records, single, _, ratio) = shape(Profile::Quiet, 6_000);
     assert!((4..=6).contains(&records), "{records}");
     assert!((0.15..0.25).contains(&single), "{single}");
     assert!((4.0..6.5).contains(&ratio), "{ratio}");
@@ -346,7 +346,7 @@ fn files_have_the_shape_of_their_profile() {
 #[test]
 fn the_mix_is_broad() {
     let corpus = Corpus {
-        events: 60_000,
+        events: 25_000,
         ..Corpus::default()
     };
     let mut by: HashMap<&str, HashMap<String, usize>> = HashMap::new();
