@@ -1,2 +1,3 @@
 //! What a CloudTrail record is.
+pub mod key;
 pub mod schema;
