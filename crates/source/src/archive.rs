@@ -203,3 +203,6 @@ impl Seek for Positioned {
         Ok(self.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

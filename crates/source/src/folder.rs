@@ -162,3 +162,6 @@ impl Tree for Arc<Folder> {
         1
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,7 +237,8 @@ mod tests {
                 prop_assert_eq!(place.kind, Some(found.kind));
                 prop_assert_eq!(place.account.as_deref(), Some(found.account));
                 prop_assert_eq!(place.organization.as_deref(), found.organization);
-                prop_assert_eq!(place.region.as_deref(), found.region_name().as_deref());
+                let region = found.region_name();
+                prop_assert_eq!(place.region.as_deref(), region.as_deref());
             }
         }
 

@@ -164,7 +164,17 @@ impl<T: Tree> Walk<T> {
     async fn run(mut self, root: Node) -> Walked {
         let tree = Arc::clone(&self.tree);
         match tree.single(&root.path).await {
-            Ok(Some(files)) => return self.emit_all(files).await,
+            Ok(Some(files)) => {
+                self.files_of(
+                    &root,
+                    Ok(Level {
+                        folders: Vec::new(),
+                        files,
+                    }),
+                )
+                .await?;
+                return self.finish().await;
+            }
             Ok(None) => {}
             Err(error) => return self.emit(Err(error)).await,
         }
@@ -433,3 +443,6 @@ fn levels<T: Tree>(tree: &Arc<T>, nodes: Vec<Node>) -> BoxStream<'static, (Node,
         .buffered(width)
         .boxed()
 }
+
+#[cfg(test)]
+mod tests;
