@@ -343,7 +343,7 @@ impl<'a> LogKey<'a> {
             (account, rest) = rest.split_once('/')?;
         }
         let (service, rest) = rest.split_once('/')?;
-        if !is_account(account) || service.is_empty() {
+        if !is_account(account) || service.is_empty() || service == ROOT {
             return None;
         }
         let kind = Kind::of_folder(service);
