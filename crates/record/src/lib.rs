@@ -20,6 +20,7 @@ mod form;
 pub mod gather;
 pub mod inflate;
 mod insight;
+pub mod key;
 pub mod schema;
 mod split;
 mod tape;
