@@ -103,6 +103,14 @@ impl Store {
         self.catalogue().snapshot(store)
     }
 
+    /// What became of a log file when it was taken in; `None` if it was not, or only another version of it.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn fate(&self, store: &EventDataStore, path: &str, version: &str) -> Result<Option<Fate>> {
+        self.catalogue().fate(&store.id, path, version)
+    }
+
     /// Record indexes of a log file that were dropped as duplicates, ascending.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::disk;
 use crate::duplicates;
 use crate::error::{Error, Result, io};
 use crate::identities;
-use crate::ledger::{Fate, LogFile};
+use crate::ledger::LogFile;
 use crate::manifest;
 use crate::parquet_file;
 use crate::snapshot::{DataFile, EventDataStore};
@@ -95,14 +95,6 @@ impl Writer {
     /// The event data store for management, data and network activity events.
     pub fn event_data_store(&self) -> &EventDataStore {
         &self.main
-    }
-
-    /// What became of a log file that was taken in before; `None` if it was not, or only another version of it.
-    ///
-    /// # Errors
-    /// The catalogue's.
-    pub fn fate(&self, path: &str, version: &str) -> Result<Option<Fate>> {
-        self.catalogue.fate(&self.main.id, path, version)
     }
 
     /// Makes the events of `chunks` and the fates of the log files that they came from (and of such as gave none) visible, at
@@ -263,7 +255,7 @@ mod tests {
     use cloudtarn_record::{Decoder, Origin};
 
     use super::*;
-    use crate::Store;
+    use crate::{Fate, Store};
 
     fn record(id: &str, day: u32, agent: &str) -> String {
         format!(
@@ -325,13 +317,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         commit(folder.path(), file("1", &[]));
         let writer = Writer::begin(folder.path(), None).unwrap();
-        assert_eq!(writer.fate("file:///bucket/1", "1").unwrap(), Some(Fate::Empty));
-        assert_eq!(writer.fate("file:///bucket/1", "2").unwrap(), None);
-        assert_eq!(writer.fate("file:///bucket/2", "1").unwrap(), None);
+        let store = Store::open(folder.path()).unwrap();
+        let fate = |of: &EventDataStore, path: &str, version: &str| store.fate(of, path, version).unwrap();
+        let main = writer.event_data_store();
+        assert_eq!(fate(main, "file:///bucket/1", "1"), Some(Fate::Empty));
+        assert_eq!(fate(main, "file:///bucket/1", "2"), None);
+        assert_eq!(fate(main, "file:///bucket/2", "1"), None);
         assert!(matches!(Writer::begin(folder.path(), None), Err(Error::Busy(_))));
         drop(writer);
         let other = Writer::begin(folder.path(), Some("other")).unwrap();
-        assert_eq!(other.fate("file:///bucket/1", "1").unwrap(), None);
+        assert_eq!(fate(other.event_data_store(), "file:///bucket/1", "1"), None);
         assert!(matches!(Writer::begin(folder.path(), Some("a/b")), Err(Error::Name(_))));
     }
 
