@@ -1,1 +1,103 @@
+//! Trino's functions and their semantics on Arrow, one module per page of Trino's documentation.
+//!
+//! [`register_all`] puts every function into a DataFusion function registry. A name that several pages define
+//! (`concat` of strings, of arrays and of binaries) is registered once and picks its definition by argument types.
+//! [`docs`] lists what exists; [`types`] holds Trino's type names and their Arrow representation.
 
+pub mod text;
+pub mod types;
+
+mod cast;
+mod columns;
+mod instants;
+mod json_text;
+mod lists;
+mod maps;
+mod pages;
+mod rows;
+mod scalar;
+mod temporal;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion_common::Result;
+use datafusion_expr::registry::FunctionRegistry;
+use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
+
+use crate::scalar::Overloads;
+
+/// What the documentation of one function says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doc {
+    /// Name as queries write it, lower-case.
+    pub name: &'static str,
+    /// Page of Trino's documentation that describes it (`datetime`, `json`, …).
+    pub page: &'static str,
+    /// Signature in Trino's notation; several overloads are separated by newlines.
+    pub signature: &'static str,
+    /// One example with its result: `lower('ABC') = 'abc'`.
+    pub example: &'static str,
+}
+
+/// The functions of one page.
+#[derive(Debug, Default)]
+pub struct Functions {
+    /// Functions of rows.
+    pub scalars: Vec<ScalarUDF>,
+    /// Functions of groups.
+    pub aggregates: Vec<AggregateUDF>,
+    /// Functions of windows.
+    pub windows: Vec<WindowUDF>,
+    /// Functions that take lambdas.
+    pub higher_order: Vec<HigherOrderUDF>,
+    /// Documentation of the public ones among them.
+    pub docs: &'static [Doc],
+}
+
+/// Registers every function, replacing DataFusion's own of the same name.
+///
+/// # Errors
+/// Fails only where the registry refuses registrations.
+pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
+    let mut scalars: BTreeMap<String, Vec<Arc<ScalarUDF>>> = BTreeMap::new();
+    for page in pages::all() {
+        for f in page.scalars {
+            scalars
+                .entry(f.name().to_string())
+                .or_default()
+                .push(Arc::new(f));
+        }
+        for f in page.aggregates {
+            registry.register_udaf(Arc::new(f))?;
+        }
+        for f in page.windows {
+            registry.register_udwf(Arc::new(f))?;
+        }
+        for f in page.higher_order {
+            // The planner looks for scalar functions first: DataFusion's own of this name would hide it.
+            if registry.udf(f.name()).is_ok() {
+                registry.deregister_udf(f.name())?;
+            }
+            registry.register_higher_order_function(Arc::new(f))?;
+        }
+    }
+    for (name, mut members) in scalars {
+        match members.pop() {
+            Some(only) if members.is_empty() => {
+                registry.register_udf(only)?;
+            }
+            Some(last) => {
+                members.push(last);
+                registry.register_udf(Arc::new(Overloads::new(name, members).into()))?;
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// The documentation of every public function, page by page.
+pub fn docs() -> impl Iterator<Item = &'static Doc> {
+    pages::all().into_iter().flat_map(|page| page.docs)
+}

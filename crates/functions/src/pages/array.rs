@@ -1,0 +1,8 @@
+//! Trino's page `array`.
+
+use crate::Functions;
+
+/// The functions of this page.
+pub(crate) fn functions() -> Functions {
+    Functions::default()
+}
