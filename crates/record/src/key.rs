@@ -446,7 +446,7 @@ pub fn is_region(text: &str) -> bool {
             Some(word)
                 if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()) =>
             {
-                words += 1
+                words += 1;
             }
             other => break other,
         }

@@ -59,9 +59,8 @@ impl Archives {
             let entry = opened
                 .by_index_data(index)
                 .map_err(|error| broken(&uri(archive, None), &error))?;
-            let name = match opened.name_for_index(index) {
-                Some(Ok(name)) => name,
-                _ => return Err(broken(&uri(archive, None), &"an entry's name is not text")),
+            let Some(Ok(name)) = opened.name_for_index(index) else {
+                return Err(broken(&uri(archive, None), &"an entry's name is not text"));
             };
             if !entry.is_file() || hidden(&name) {
                 continue;

@@ -70,9 +70,7 @@ impl Bucket {
                 let builder = builder
                     .with_access_key_id(&keys.id)
                     .with_secret_access_key(&keys.secret);
-                keys.token
-                    .iter()
-                    .fold(builder, |builder, token| builder.with_token(token))
+                keys.token.iter().fold(builder, AmazonS3Builder::with_token)
             }
             (None, Some(provider)) => builder.with_credentials(Arc::new(Chain::new(provider))),
             (None, None) => builder,

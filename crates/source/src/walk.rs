@@ -144,6 +144,9 @@ enum Later {
     Below(String),
 }
 
+/// A folder and what its listing gave.
+type Listed = (Node, Result<Level>);
+
 /// Nobody receives any more.
 struct Closed;
 
@@ -258,16 +261,13 @@ impl<T: Tree> Walk<T> {
     }
 
     /// Begins to list the days of months; days that the walk already knows are handed back.
-    fn days_of(&self, nodes: Vec<Node>) -> (Vec<Node>, JoinHandle<Vec<(Node, Result<Level>)>>) {
+    fn days_of(&self, nodes: Vec<Node>) -> (Vec<Node>, JoinHandle<Vec<Listed>>) {
         let (months, days) = split(nodes, Step::Month);
         (days, tokio::spawn(levels(&self.tree, months).collect()))
     }
 
     /// One step down in time.
-    async fn expand(
-        &mut self,
-        mut levels: BoxStream<'static, (Node, Result<Level>)>,
-    ) -> Walked<Vec<Node>> {
+    async fn expand(&mut self, mut levels: BoxStream<'static, Listed>) -> Walked<Vec<Node>> {
         let mut deeper = Vec::new();
         while let Some((node, level)) = levels.next().await {
             let Some(folders) = self.files_of(&node, level).await? else {
@@ -423,7 +423,7 @@ fn split(nodes: Vec<Node>, step: Step) -> (Vec<Node>, Vec<Node>) {
 
 /// Lists folders, several at a time, in their order. Each listing is a task of its own, so that a slow consumer does not
 /// leave requests half-answered until they time out.
-fn levels<T: Tree>(tree: &Arc<T>, nodes: Vec<Node>) -> BoxStream<'static, (Node, Result<Level>)> {
+fn levels<T: Tree>(tree: &Arc<T>, nodes: Vec<Node>) -> BoxStream<'static, Listed> {
     let tree = Arc::clone(tree);
     let width = tree.width();
     stream::iter(nodes)
