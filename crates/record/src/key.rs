@@ -114,21 +114,13 @@ pub enum Kind {
 
 impl Kind {
     /// The kinds that CloudTrail delivers.
-    pub const DELIVERED: [Self; 5] = [
-        Self::CloudTrail,
-        Self::Insight,
-        Self::NetworkActivity,
-        Self::Aggregated,
-        Self::Digest,
-    ];
+    pub const DELIVERED: [Self; 5] =
+        [Self::CloudTrail, Self::Insight, Self::NetworkActivity, Self::Aggregated, Self::Digest];
 
     /// The kind that a folder under an account is for; [`Kind::Other`] when CloudTrail has no such folder.
     #[must_use]
     pub fn of_folder(name: &str) -> Self {
-        Self::DELIVERED
-            .into_iter()
-            .find(|kind| kind.folder() == Some(name))
-            .unwrap_or(Self::Other)
+        Self::DELIVERED.into_iter().find(|kind| kind.folder() == Some(name)).unwrap_or(Self::Other)
     }
 
     /// The folder's name, which file names repeat; `None` for [`Kind::Other`].
@@ -211,19 +203,8 @@ impl<'a> FileName<'a> {
         if !is_account(account) || kind == Kind::Other || !is_region_segment(region) {
             return None;
         }
-        let (time, tail, extension) = if kind == Kind::Digest {
-            digest_tail(rest)?
-        } else {
-            log_tail(rest)?
-        };
-        Some(Self {
-            account,
-            kind,
-            region,
-            time,
-            tail,
-            extension,
-        })
+        let (time, tail, extension) = if kind == Kind::Digest { digest_tail(rest)? } else { log_tail(rest)? };
+        Some(Self { account, kind, region, time, tail, extension })
     }
 }
 
@@ -241,49 +222,24 @@ fn digest_tail(rest: &str) -> Option<(Time, Tail<'_>, &str)> {
     let (before, last) = rest.rsplit_once('_')?;
     let (last, extension) = last.split_at(last.find('.').unwrap_or(last.len()));
     let backfill = last == "backfill";
-    let (before, time) = if backfill {
-        before.rsplit_once('_')?
-    } else {
-        (before, last)
-    };
+    let (before, time) = if backfill { before.rsplit_once('_')? } else { (before, last) };
     let (trail, home_region) = before.rsplit_once('_')?;
-    if time.len() != "YYYYMMDDTHHMMSSZ".len() || trail.is_empty() || !is_region_segment(home_region)
-    {
+    if time.len() != "YYYYMMDDTHHMMSSZ".len() || trail.is_empty() || !is_region_segment(home_region) {
         return None;
     }
-    Some((
-        time_of(time)?,
-        Tail::Digest {
-            trail,
-            home_region,
-            backfill,
-        },
-        extension,
-    ))
+    Some((time_of(time)?, Tail::Digest { trail, home_region, backfill }, extension))
 }
 
 impl fmt::Display for FileName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Time {
-            day,
-            hour,
-            minute,
-            second,
-        } = self.time;
+        let Time { day, hour, minute, second } = self.time;
         let folder = self.kind.folder().unwrap_or_default();
         let date = format!("{:04}{:02}{:02}", day.year, day.month, day.day);
         write!(f, "{}_{folder}_{}_", self.account, self.region)?;
         match self.tail {
             Tail::Log { unique } => write!(f, "{date}T{hour:02}{minute:02}Z_{unique}")?,
-            Tail::Digest {
-                trail,
-                home_region,
-                backfill,
-            } => {
-                write!(
-                    f,
-                    "{trail}_{home_region}_{date}T{hour:02}{minute:02}{second:02}Z"
-                )?;
+            Tail::Digest { trail, home_region, backfill } => {
+                write!(f, "{trail}_{home_region}_{date}T{hour:02}{minute:02}{second:02}Z")?;
                 f.write_str(if backfill { "_backfill" } else { "" })?;
             }
         }
@@ -323,9 +279,7 @@ impl<'a> LogKey<'a> {
         let mut end = key.len();
         while let Some(at) = key.get(..end)?.rfind(ROOT) {
             let begins = at == 0 || key.as_bytes().get(at - 1) == Some(&b'/');
-            let rest = key
-                .get(at + ROOT.len()..)
-                .and_then(|rest| rest.strip_prefix('/'));
+            let rest = key.get(at + ROOT.len()..).and_then(|rest| rest.strip_prefix('/'));
             if let (true, Some(rest)) = (begins, rest)
                 && let Some(found) = Self::parse_below(key.get(..at)?, rest)
             {
@@ -356,17 +310,7 @@ impl<'a> LogKey<'a> {
             return None;
         }
         let name = FileName::parse(file);
-        Some(Self {
-            prefix,
-            organization,
-            account,
-            kind,
-            service,
-            region,
-            day,
-            file,
-            name,
-        })
+        Some(Self { prefix, organization, account, kind, service, region, day, file, name })
     }
 
     /// The moment in the file's name.
@@ -399,11 +343,7 @@ impl fmt::Display for LogKey<'_> {
         }
         write!(f, "{}/{}/", self.account, self.service)?;
         if let (Some(region), Some(day)) = (self.region, self.day) {
-            write!(
-                f,
-                "{region}/{:04}/{:02}/{:02}/",
-                day.year, day.month, day.day
-            )?;
+            write!(f, "{region}/{:04}/{:02}/{:02}/", day.year, day.month, day.day)?;
         }
         f.write_str(self.file)
     }
@@ -412,11 +352,7 @@ impl fmt::Display for LogKey<'_> {
 /// The region as AWS spells it: some copies of buckets have `us_east_1` for `us-east-1`.
 #[must_use]
 pub fn region_name(written: &str) -> Cow<'_, str> {
-    if written.contains('_') {
-        written.replace('_', "-").into()
-    } else {
-        written.into()
-    }
+    if written.contains('_') { written.replace('_', "-").into() } else { written.into() }
 }
 
 /// Whether this is an account's id: twelve digits.
@@ -429,10 +365,7 @@ pub fn is_account(text: &str) -> bool {
 #[must_use]
 pub fn is_organization(text: &str) -> bool {
     text.strip_prefix("o-").is_some_and(|id| {
-        (10..=32).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        (10..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
 }
 
@@ -443,16 +376,13 @@ pub fn is_region(text: &str) -> bool {
     let mut words = 0;
     let number = loop {
         match parts.next() {
-            Some(word)
-                if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()) =>
-            {
-                words += 1
+            Some(word) if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+                words += 1;
             }
             other => break other,
         }
     };
-    let numbered = number
-        .is_some_and(|n| (1..=2).contains(&n.len()) && n.bytes().all(|byte| byte.is_ascii_digit()));
+    let numbered = number.is_some_and(|n| (1..=2).contains(&n.len()) && n.bytes().all(|byte| byte.is_ascii_digit()));
     words >= 2 && numbered && parts.next().is_none()
 }
 
@@ -461,9 +391,7 @@ pub fn is_region(text: &str) -> bool {
 #[must_use]
 pub fn is_region_segment(text: &str) -> bool {
     !text.is_empty()
-        && text.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
-        })
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
 }
 
 /// The day that three folders' names make: four digits, two, two.
@@ -488,28 +416,19 @@ fn time_of(text: &str) -> Option<Time> {
         6 => part(4..6, 59)?,
         _ => return None,
     };
-    Some(Time {
-        day,
-        hour: part(0..2, 23)?,
-        minute: part(2..4, 59)?,
-        second,
-    })
+    Some(Time { day, hour: part(0..2, 23)?, minute: part(2..4, 59)?, second })
 }
 
 /// Decimal digits and nothing else (`str::parse` would take a sign).
 fn digits(text: &str) -> Option<u16> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())?
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn days_in(year: u16, month: u8) -> u8 {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
-            29
-        }
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         _ => 0,
     }

@@ -30,17 +30,15 @@ pub struct Keys {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
 /// Reads environment and shared configuration files. The TLS library is ring, as in the object store's client.
 pub(crate) async fn load(options: &Options) -> SdkConfig {
     let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(Builder::new().tls_provider(ring).build_https());
+    let mut loader =
+        aws_config::defaults(BehaviorVersion::latest()).http_client(Builder::new().tls_provider(ring).build_https());
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
@@ -70,25 +68,19 @@ struct Held {
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held")
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
+        f.debug_struct("Held").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
 impl Held {
     fn lives_for(&self, margin: Duration) -> bool {
-        self.expires
-            .is_none_or(|expires| SystemTime::now() + margin < expires)
+        self.expires.is_none_or(|expires| SystemTime::now() + margin < expires)
     }
 }
 
 impl Chain {
     pub(crate) fn new(provider: SharedCredentialsProvider) -> Self {
-        Self {
-            provider,
-            held: Mutex::new(None),
-        }
+        Self { provider, held: Mutex::new(None) }
     }
 }
 
@@ -119,28 +111,20 @@ impl CredentialProvider for Chain {
                 Ok(credential)
             }
             // Renewal failed, and what is held still works.
-            Err(_) if usable.is_some() => usable
-                .map(|held| Arc::clone(&held.credential))
-                .ok_or_else(none),
+            Err(_) if usable.is_some() => usable.map(|held| Arc::clone(&held.credential)).ok_or_else(none),
             Err(error) => Err(refused(&error)),
         }
     }
 }
 
 fn none() -> object_store::Error {
-    object_store::Error::Generic {
-        store: "S3",
-        source: Box::new(NoCredentials("none".to_owned())),
-    }
+    object_store::Error::Generic { store: "S3", source: Box::new(NoCredentials("none".to_owned())) }
 }
 
 fn refused(error: &dyn std::error::Error) -> object_store::Error {
     let chain = std::iter::successors(Some(error), |error| error.source());
     let reasons: Vec<_> = chain.map(ToString::to_string).collect();
-    object_store::Error::Generic {
-        store: "S3",
-        source: Box::new(NoCredentials(reasons.join(": "))),
-    }
+    object_store::Error::Generic { store: "S3", source: Box::new(NoCredentials(reasons.join(": "))) }
 }
 
 #[cfg(test)]
@@ -165,17 +149,9 @@ mod tests {
             Self: 'a,
         {
             let call = self.calls.fetch_add(1, Ordering::SeqCst);
-            let expires = self
-                .seconds
-                .map(|seconds| SystemTime::now() + Duration::from_secs(seconds));
+            let expires = self.seconds.map(|seconds| SystemTime::now() + Duration::from_secs(seconds));
             future::ProvideCredentials::ready(if call < self.works {
-                Ok(Credentials::new(
-                    format!("AKID{call}"),
-                    "hush",
-                    None,
-                    expires,
-                    "stub",
-                ))
+                Ok(Credentials::new(format!("AKID{call}"), "hush", None, expires, "stub"))
             } else {
                 Err(CredentialsError::not_loaded("the session ended"))
             })
@@ -184,11 +160,7 @@ mod tests {
 
     async fn ask_twice(seconds: Option<u64>, works: usize) -> (Result<String, String>, usize) {
         let calls = Arc::new(AtomicUsize::new(0));
-        let stub = Stub {
-            seconds,
-            calls: Arc::clone(&calls),
-            works,
-        };
+        let stub = Stub { seconds, calls: Arc::clone(&calls), works };
         let chain = Chain::new(SharedCredentialsProvider::new(stub));
         let _ = chain.get_credential().await;
         if let Some(held) = chain.held.lock().await.as_mut() {
@@ -196,12 +168,7 @@ mod tests {
         }
         let second = chain.get_credential().await;
         assert!(!format!("{chain:?}").contains("hush"));
-        (
-            second
-                .map(|key| key.key_id.clone())
-                .map_err(|error| error.to_string()),
-            calls.load(Ordering::SeqCst),
-        )
+        (second.map(|key| key.key_id.clone()).map_err(|error| error.to_string()), calls.load(Ordering::SeqCst))
     }
 
     #[tokio::test]

@@ -54,9 +54,7 @@ pub enum Error {
         reason: String,
     },
     /// An entry of a zip file is larger than allowed.
-    #[error(
-        "`{uri}` is larger than {limit} bytes when unpacked; unpack the archive and give the folder instead"
-    )]
+    #[error("`{uri}` is larger than {limit} bytes when unpacked; unpack the archive and give the folder instead")]
     EntryTooLarge {
         /// The entry.
         uri: String,
@@ -76,9 +74,7 @@ pub enum Error {
         detail: String,
     },
     /// There is no such bucket.
-    #[error(
-        "there is no bucket `{bucket}` at {endpoint}; check its name, and the endpoint if it is not on AWS"
-    )]
+    #[error("there is no bucket `{bucket}` at {endpoint}; check its name, and the endpoint if it is not on AWS")]
     NoSuchBucket {
         /// The name.
         bucket: String,
@@ -97,9 +93,7 @@ pub enum Error {
         detail: String,
     },
     /// The bucket lives elsewhere.
-    #[error(
-        "bucket `{bucket}` is not in region `{region}`; set AWS_REGION to the bucket's region ({detail})"
-    )]
+    #[error("bucket `{bucket}` is not in region `{region}`; set AWS_REGION to the bucket's region ({detail})")]
     WrongRegion {
         /// The bucket.
         bucket: String,
@@ -125,9 +119,7 @@ pub enum Error {
         found: String,
     },
     /// The object is in an archive storage class.
-    #[error(
-        "`{uri}` is archived in Glacier and must be restored (s3:RestoreObject) before it can be read"
-    )]
+    #[error("`{uri}` is archived in Glacier and must be restored (s3:RestoreObject) before it can be read")]
     Frozen {
         /// The object.
         uri: String,

@@ -27,11 +27,7 @@ impl Filter {
     }
 
     pub(crate) fn region(&self, region: &str) -> bool {
-        self.regions.is_empty()
-            || self
-                .regions
-                .iter()
-                .any(|wanted| *wanted == region_name(region))
+        self.regions.is_empty() || self.regions.iter().any(|wanted| *wanted == region_name(region))
     }
 
     pub(crate) fn kind(&self, kind: Kind) -> bool {
@@ -39,17 +35,13 @@ impl Filter {
     }
 
     pub(crate) fn year(&self, year: u16) -> bool {
-        self.since.is_none_or(|day| day.year() <= year)
-            && self.until.is_none_or(|day| year <= day.year())
+        self.since.is_none_or(|day| day.year() <= year) && self.until.is_none_or(|day| year <= day.year())
     }
 
     pub(crate) fn month(&self, year: u16, month: u8) -> bool {
         let this = (year, month);
-        self.since
-            .is_none_or(|day| (day.year(), day.month()) <= this)
-            && self
-                .until
-                .is_none_or(|day| this <= (day.year(), day.month()))
+        self.since.is_none_or(|day| (day.year(), day.month()) <= this)
+            && self.until.is_none_or(|day| this <= (day.year(), day.month()))
     }
 
     pub(crate) fn day(&self, this: Day) -> bool {
@@ -59,14 +51,8 @@ impl Filter {
     /// Whether the object is wanted, by what its name and folders say.
     #[must_use]
     pub fn admits(&self, object: &LogObject) -> bool {
-        object
-            .account
-            .as_deref()
-            .is_none_or(|account| self.account(account))
-            && object
-                .region
-                .as_deref()
-                .is_none_or(|region| self.region(region))
+        object.account.as_deref().is_none_or(|account| self.account(account))
+            && object.region.as_deref().is_none_or(|region| self.region(region))
             && object.day.is_none_or(|day| self.day(day))
             && object.kind.is_none_or(|kind| self.kind(kind))
     }

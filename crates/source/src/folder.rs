@@ -21,10 +21,7 @@ pub(crate) struct Folder {
 impl Folder {
     /// A walk of `root`, which must be canonical.
     pub(crate) fn new(root: PathBuf, archives: Arc<Archives>) -> Self {
-        Self {
-            archives,
-            entered: Mutex::new(vec![root]),
-        }
+        Self { archives, entered: Mutex::new(vec![root]) }
     }
 
     /// Whether to go into a folder that a link leads to. Each folder is walked once, which also ends every loop.
@@ -35,10 +32,7 @@ impl Folder {
             return Ok(false);
         }
         if entered.iter().any(|known| known.starts_with(&target)) {
-            return Err(Error::OverlappingLink {
-                path: link.to_owned(),
-                target,
-            });
+            return Err(Error::OverlappingLink { path: link.to_owned(), target });
         }
         entered.push(target);
         Ok(true)
@@ -82,11 +76,7 @@ impl Folder {
             }
         } else if metadata.is_file() {
             let version = version(&metadata);
-            files.push(Ok(Entry {
-                path: tree_path(path)?,
-                version,
-                size: metadata.len(),
-            }));
+            files.push(Ok(Entry { path: tree_path(path)?, version, size: metadata.len() }));
         }
         Ok(false)
     }
@@ -94,22 +84,13 @@ impl Folder {
 
 /// The version of a file, from its size and when it was last written.
 pub(crate) fn version(metadata: &fs::Metadata) -> String {
-    let written = metadata
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    format!(
-        "{}-{}",
-        metadata.len(),
-        written.unwrap_or_default().as_nanos()
-    )
+    let written = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("{}-{}", metadata.len(), written.unwrap_or_default().as_nanos())
 }
 
 /// A file's path in the tree whose root is the file system's.
 pub(crate) fn tree_path(path: &Path) -> Result<String> {
-    let text = path.to_str().ok_or_else(|| Error::NotUtf8 {
-        path: path.to_owned(),
-    })?;
+    let text = path.to_str().ok_or_else(|| Error::NotUtf8 { path: path.to_owned() })?;
     Ok(text.trim_start_matches('/').to_owned())
 }
 
@@ -119,11 +100,7 @@ fn file_path(path: &str) -> PathBuf {
 }
 
 pub(crate) fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
-    Error::Io {
-        doing,
-        path: path.to_owned(),
-        source,
-    }
+    Error::Io { doing, path: path.to_owned(), source }
 }
 
 /// Runs a listing where it may block.

@@ -46,9 +46,7 @@ pub(crate) struct Place {
 impl Place {
     /// The place of a path like `a/b/c`.
     pub(crate) fn of(path: &str) -> Self {
-        path.split('/')
-            .filter(|name| !name.is_empty())
-            .fold(Self::default(), |place, name| place.child(name))
+        path.split('/').filter(|name| !name.is_empty()).fold(Self::default(), |place, name| place.child(name))
     }
 
     /// The place of a folder in this one.
@@ -56,11 +54,7 @@ impl Place {
         let mut place = self.clone();
         match self.step {
             _ if name == key::ROOT => {
-                return Self {
-                    step: Step::Logs,
-                    rooted: true,
-                    ..Self::default()
-                };
+                return Self { step: Step::Logs, rooted: true, ..Self::default() };
             }
             Step::Logs if key::is_organization(name) => place.organization = Some(name.to_owned()),
             Step::Logs if key::is_account(name) => {
@@ -70,11 +64,7 @@ impl Place {
             Step::Account => match Kind::of_folder(name) {
                 Kind::Other if !self.rooted => return Self::outside(name),
                 kind => {
-                    place.step = if kind == Kind::Other {
-                        Step::Foreign
-                    } else {
-                        Step::Service
-                    };
+                    place.step = if kind == Kind::Other { Step::Foreign } else { Step::Service };
                     place.kind = Some(kind);
                 }
             },
@@ -136,14 +126,8 @@ impl Place {
             (None, _, Some(year)) => filter.year(year),
             _ => true,
         };
-        date && self
-            .account
-            .as_deref()
-            .is_none_or(|account| filter.account(account))
-            && self
-                .region
-                .as_deref()
-                .is_none_or(|region| filter.region(region))
+        date && self.account.as_deref().is_none_or(|account| filter.account(account))
+            && self.region.as_deref().is_none_or(|region| filter.region(region))
             && self.kind.is_none_or(|kind| filter.kind(kind))
     }
 }
@@ -151,16 +135,12 @@ impl Place {
 /// A year in which CloudTrail may have delivered.
 fn year_of(name: &str) -> Option<u16> {
     let digits = name.len() == 4 && name.bytes().all(|byte| byte.is_ascii_digit());
-    digits
-        .then(|| name.parse().ok())?
-        .filter(|year| *year >= 2013)
+    digits.then(|| name.parse().ok())?.filter(|year| *year >= 2013)
 }
 
 fn month_of(name: &str) -> Option<u8> {
     let digits = name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_digit());
-    digits
-        .then(|| name.parse().ok())?
-        .filter(|month| (1..=12).contains(month))
+    digits.then(|| name.parse().ok())?.filter(|month| (1..=12).contains(month))
 }
 
 #[cfg(test)]
@@ -176,15 +156,7 @@ mod tests {
     #[test]
     fn steps_down_the_layout() {
         let day = "in/AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail/us_east_1/2026/03/01";
-        let expected = [
-            Step::Outside,
-            Step::Logs,
-            Step::Logs,
-            Step::Account,
-            Step::Service,
-            Step::Region,
-            Step::Year,
-        ];
+        let expected = [Step::Outside, Step::Logs, Step::Logs, Step::Account, Step::Service, Step::Region, Step::Year];
         let names: Vec<_> = day.split('/').collect();
         for (index, expected) in expected.into_iter().enumerate() {
             assert_eq!(step(&names[..=index].join("/")), expected);
@@ -200,10 +172,7 @@ mod tests {
     #[test]
     fn copies_that_begin_lower_down() {
         for (path, expected) in [
-            (
-                "copy/111122223333/CloudTrail/us-east-1/2026/03/01",
-                Step::Day,
-            ),
+            ("copy/111122223333/CloudTrail/us-east-1/2026/03/01", Step::Day),
             ("copy/CloudTrail/us-east-1/2026/03", Step::Month),
             ("copy/us-east-1/2026", Step::Year),
             ("copy/2026/03/01", Step::Day),
@@ -211,14 +180,8 @@ mod tests {
             ("copy/us-east-1/notes/2026/13", Step::Outside),
             ("AWSLogs/111122223333/Config/us-east-1/2026", Step::Foreign),
             ("AWSLogs/111122223333/Config/AWSLogs", Step::Logs),
-            (
-                "AWSLogs/111122223333/CloudTrail/us-east-1/2012",
-                Step::Outside,
-            ),
-            (
-                "AWSLogs/111122223333/CloudTrail/us-east-1/2026/02/30",
-                Step::Outside,
-            ),
+            ("AWSLogs/111122223333/CloudTrail/us-east-1/2012", Step::Outside),
+            ("AWSLogs/111122223333/CloudTrail/us-east-1/2026/02/30", Step::Outside),
         ] {
             assert_eq!(step(path), expected, "{path}");
         }

@@ -82,10 +82,7 @@ pub struct Source(Place);
 #[derive(Debug, Clone)]
 enum Place {
     /// The root is a canonical path.
-    Local {
-        root: PathBuf,
-        archives: Arc<Archives>,
-    },
+    Local { root: PathBuf, archives: Arc<Archives> },
     /// The root is a prefix without slashes at its ends.
     S3 { root: String, bucket: Arc<Bucket> },
 }
@@ -99,44 +96,28 @@ impl Source {
     /// [`Error::Location`] for other addresses, [`Error::Io`] if there is no such folder or file, [`Error::WrongRegion`]
     /// if nothing tells the bucket's region.
     pub async fn open(location: &str, options: &Options) -> Result<Self> {
-        let wrong = |reason: &str| Error::Location {
-            location: location.to_owned(),
-            reason: reason.to_owned(),
-        };
+        let wrong = |reason: &str| Error::Location { location: location.to_owned(), reason: reason.to_owned() };
         if let Some((bucket, prefix)) = s3::split(location) {
             if bucket.is_empty() {
                 return Err(wrong("it names no bucket; write s3://bucket/prefix"));
             }
             let bucket = Box::pin(Bucket::open(bucket, options)).await?;
-            return Ok(Self(Place::S3 {
-                root: prefix.to_owned(),
-                bucket: Arc::new(bucket),
-            }));
+            return Ok(Self(Place::S3 { root: prefix.to_owned(), bucket: Arc::new(bucket) }));
         }
         let path = location.strip_prefix(folder::SCHEME).unwrap_or(location);
         if path.contains("://") {
             return Err(wrong("only s3:// and local folders and files can be read"));
         }
-        let root = tokio::fs::canonicalize(path)
-            .await
-            .map_err(|error| folder::io("open", Path::new(path), error))?;
+        let root = tokio::fs::canonicalize(path).await.map_err(|error| folder::io("open", Path::new(path), error))?;
         let archives = Arc::new(Archives::new(options.max_entry_bytes));
         Ok(Self(Place::Local { root, archives }))
     }
 
     /// A bucket behind any object store, which holds the objects under their keys.
     #[must_use]
-    pub fn of_store(
-        store: Arc<dyn ObjectStore>,
-        bucket: &str,
-        prefix: &str,
-        options: &Options,
-    ) -> Self {
+    pub fn of_store(store: Arc<dyn ObjectStore>, bucket: &str, prefix: &str, options: &Options) -> Self {
         let bucket = Arc::new(Bucket::of_store(store, bucket, options));
-        Self(Place::S3 {
-            root: prefix.trim_matches('/').to_owned(),
-            bucket,
-        })
+        Self(Place::S3 { root: prefix.trim_matches('/').to_owned(), bucket })
     }
 
     /// Lists the log files, day by day; those whose names tell no day come last. Must be polled on a tokio runtime.
@@ -144,9 +125,7 @@ impl Source {
     /// An error is about the one folder, prefix or file that it names; the stream goes on after it.
     pub fn list(&self, filter: &Filter) -> BoxStream<'static, Result<LogObject>> {
         match &self.0 {
-            Place::S3 { root, bucket } => {
-                walk::walk(Arc::clone(bucket), root.clone(), filter.clone()).boxed()
-            }
+            Place::S3 { root, bucket } => walk::walk(Arc::clone(bucket), root.clone(), filter.clone()).boxed(),
             Place::Local { root, archives } => match folder::tree_path(root) {
                 Ok(path) => {
                     let folder = Folder::new(root.clone(), Arc::clone(archives));
@@ -182,20 +161,13 @@ impl Source {
     /// # Errors
     /// Names the file, and what to do. [`Error::Location`] for an object in S3, which only [`Source::read`] reads.
     pub fn read_blocking(&self, object: &LogObject) -> Result<Bytes> {
-        let (Place::Local { archives, .. }, Some(path)) =
-            (&self.0, object.uri.strip_prefix(folder::SCHEME))
-        else {
+        let (Place::Local { archives, .. }, Some(path)) = (&self.0, object.uri.strip_prefix(folder::SCHEME)) else {
             let reason = "it is not a local file of a local source".to_owned();
-            return Err(Error::Location {
-                location: object.uri.clone(),
-                reason,
-            });
+            return Err(Error::Location { location: object.uri.clone(), reason });
         };
         match archive::split(path) {
             Some((archive, entry)) => archives.read(archive, entry),
-            None => std::fs::read(path)
-                .map(Bytes::from)
-                .map_err(|error| folder::io("read", Path::new(path), error)),
+            None => std::fs::read(path).map(Bytes::from).map_err(|error| folder::io("read", Path::new(path), error)),
         }
     }
 }

@@ -37,12 +37,8 @@ impl LogObject {
             kind: place.kind.or(name.map(|name| name.kind)),
             day: place.day.or(name.map(|name| name.time.day)),
             organization: place.organization,
-            account: place
-                .account
-                .or_else(|| name.map(|name| name.account.to_owned())),
-            region: place
-                .region
-                .or_else(|| name.map(|name| region_name(name.region).into_owned())),
+            account: place.account.or_else(|| name.map(|name| name.account.to_owned())),
+            region: place.region.or_else(|| name.map(|name| region_name(name.region).into_owned())),
         }
     }
 }

@@ -44,8 +44,7 @@ pub(crate) struct Level {
 /// Something that has folders and files: a file system, a bucket.
 pub(crate) trait Tree: Send + Sync + 'static {
     /// The root itself when it is a file and not a folder; an archive is all its entries.
-    fn single(&self, path: &str)
-    -> impl Future<Output = Result<Option<Vec<Result<Entry>>>>> + Send;
+    fn single(&self, path: &str) -> impl Future<Output = Result<Option<Vec<Result<Entry>>>>> + Send;
 
     /// Lists one folder; the tree's own root is the empty path.
     fn level(&self, folder: &str) -> impl Future<Output = Result<Level>> + Send;
@@ -76,11 +75,7 @@ pub(crate) trait Tree: Send + Sync + 'static {
 }
 
 fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{folder}/{name}")
-    }
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 /// Walks from `root` (a path in the tree). An error is about one folder or file, which it names; the walk goes on.
@@ -92,23 +87,13 @@ pub(crate) fn walk<T: Tree>(
     let (out, mut received) = mpsc::channel(AHEAD);
     let place = Place::of(&root);
     let foreign = place.step == Step::Foreign || filter.kinds.contains(&Kind::Other);
-    let walk = Walk {
-        tree,
-        filter,
-        out,
-        foreign,
-        met: false,
-        loose: Loose::default(),
-    };
+    let walk = Walk { tree, filter, out, foreign, met: false, loose: Loose::default() };
     let walking = Box::pin(async move {
         // The walk ends early when nobody receives any more.
         let _ = walk.run(Node { path: root, place }).await;
     });
     let nothing = stream::once(walking).filter_map(|()| ready(None));
-    stream::select(
-        stream::poll_fn(move |context| received.poll_recv(context)),
-        nothing,
-    )
+    stream::select(stream::poll_fn(move |context| received.poll_recv(context)), nothing)
 }
 
 /// A folder and its place in the layout.
@@ -120,10 +105,7 @@ struct Node {
 
 impl Node {
     fn child(&self, name: &str) -> Self {
-        Self {
-            path: join(&self.path, name),
-            place: self.place.child(name),
-        }
+        Self { path: join(&self.path, name), place: self.place.child(name) }
     }
 }
 
@@ -143,6 +125,9 @@ enum Later {
     /// Everything in this folder.
     Below(String),
 }
+
+/// A folder and what its listing gave.
+type Listed = (Node, Result<Level>);
 
 /// Nobody receives any more.
 struct Closed;
@@ -165,32 +150,17 @@ impl<T: Tree> Walk<T> {
         let tree = Arc::clone(&self.tree);
         match tree.single(&root.path).await {
             Ok(Some(files)) => {
-                self.files_of(
-                    &root,
-                    Ok(Level {
-                        folders: Vec::new(),
-                        files,
-                    }),
-                )
-                .await?;
+                self.files_of(&root, Ok(Level { folders: Vec::new(), files })).await?;
                 return self.finish().await;
             }
             Ok(None) => {}
             Err(error) => return self.emit(Err(error)).await,
         }
         let uri = tree.uri(&root.path);
-        let nodes = if root.place.step >= Step::Region {
-            vec![root]
-        } else {
-            self.discover(root).await?
-        };
+        let nodes = if root.place.step >= Step::Region { vec![root] } else { self.discover(root).await? };
         self.by_time(nodes).await?;
         self.finish().await?;
-        if self.met {
-            Ok(())
-        } else {
-            self.emit(Err(Error::Empty { uri })).await
-        }
+        if self.met { Ok(()) } else { self.emit(Err(Error::Empty { uri })).await }
     }
 
     /// Descends to the regions of the layout, or to whatever step of it comes first.
@@ -210,10 +180,7 @@ impl<T: Tree> Walk<T> {
                     }
                     if child.place.step >= Step::Region {
                         found.push(child);
-                    } else if child.place.step == Step::Foreign
-                        || depth == DEEPEST
-                        || round.len() == WIDEST
-                    {
+                    } else if child.place.step == Step::Foreign || depth == DEEPEST || round.len() == WIDEST {
                         self.loose.later.push(Later::Below(child.path));
                     } else {
                         round.push(child);
@@ -258,16 +225,13 @@ impl<T: Tree> Walk<T> {
     }
 
     /// Begins to list the days of months; days that the walk already knows are handed back.
-    fn days_of(&self, nodes: Vec<Node>) -> (Vec<Node>, JoinHandle<Vec<(Node, Result<Level>)>>) {
+    fn days_of(&self, nodes: Vec<Node>) -> (Vec<Node>, JoinHandle<Vec<Listed>>) {
         let (months, days) = split(nodes, Step::Month);
         (days, tokio::spawn(levels(&self.tree, months).collect()))
     }
 
     /// One step down in time.
-    async fn expand(
-        &mut self,
-        mut levels: BoxStream<'static, (Node, Result<Level>)>,
-    ) -> Walked<Vec<Node>> {
+    async fn expand(&mut self, mut levels: BoxStream<'static, Listed>) -> Walked<Vec<Node>> {
         let mut deeper = Vec::new();
         while let Some((node, level)) = levels.next().await {
             let Some(folders) = self.files_of(&node, level).await? else {
@@ -292,11 +256,7 @@ impl<T: Tree> Walk<T> {
         let width = tree.width();
         let mut listings = stream::iter(days)
             .map(move |node| {
-                let listing = tokio::spawn(
-                    Arc::clone(&tree)
-                        .below(node.path.clone())
-                        .collect::<Vec<_>>(),
-                );
+                let listing = tokio::spawn(Arc::clone(&tree).below(node.path.clone()).collect::<Vec<_>>());
                 async move { (node, listing.await) }
             })
             .buffered(width);
@@ -346,12 +306,7 @@ impl<T: Tree> Walk<T> {
 
     /// Emits the loose files of the days up to this one.
     async fn emit_dated(&mut self, day: Day) -> Walked {
-        while let Some(first) = self
-            .loose
-            .dated
-            .first_entry()
-            .filter(|first| *first.key() <= day)
-        {
+        while let Some(first) = self.loose.dated.first_entry().filter(|first| *first.key() <= day) {
             for object in first.remove() {
                 self.emit(Ok(object)).await?;
             }
@@ -392,12 +347,7 @@ impl<T: Tree> Walk<T> {
     }
 
     fn describe(&self, entry: Entry) -> LogObject {
-        LogObject::describe(
-            self.tree.uri(&entry.path),
-            &entry.path,
-            entry.version,
-            entry.size,
-        )
+        LogObject::describe(self.tree.uri(&entry.path), &entry.path, entry.version, entry.size)
     }
 
     async fn emit_all(&mut self, files: impl IntoIterator<Item = Result<Entry>>) -> Walked {
@@ -423,7 +373,7 @@ fn split(nodes: Vec<Node>, step: Step) -> (Vec<Node>, Vec<Node>) {
 
 /// Lists folders, several at a time, in their order. Each listing is a task of its own, so that a slow consumer does not
 /// leave requests half-answered until they time out.
-fn levels<T: Tree>(tree: &Arc<T>, nodes: Vec<Node>) -> BoxStream<'static, (Node, Result<Level>)> {
+fn levels<T: Tree>(tree: &Arc<T>, nodes: Vec<Node>) -> BoxStream<'static, Listed> {
     let tree = Arc::clone(tree);
     let width = tree.width();
     stream::iter(nodes)
@@ -431,14 +381,7 @@ fn levels<T: Tree>(tree: &Arc<T>, nodes: Vec<Node>) -> BoxStream<'static, (Node,
             let (here, path) = (Arc::clone(&tree), node.path.clone());
             let uri = tree.uri(&path);
             let listing = tokio::spawn(async move { here.level(&path).await });
-            async move {
-                (
-                    node,
-                    listing
-                        .await
-                        .unwrap_or_else(|_| Err(Error::Interrupted { uri })),
-                )
-            }
+            async move { (node, listing.await.unwrap_or_else(|_| Err(Error::Interrupted { uri }))) }
         })
         .buffered(width)
         .boxed()

@@ -9,57 +9,27 @@ const LOG: &str = "111122223333_CloudTrail_eu-central-2_20260228T2355Z_aB3dE6gH9
 fn account_trail() {
     let text = format!("AWSLogs/111122223333/CloudTrail/eu-central-2/2026/02/28/{LOG}");
     let key = LogKey::parse(&text).unwrap();
-    assert_eq!(
-        (key.prefix, key.organization, key.account),
-        ("", None, "111122223333")
-    );
-    assert_eq!(
-        (key.kind, key.region, key.day),
-        (
-            Kind::CloudTrail,
-            Some("eu-central-2"),
-            Day::new(2026, 2, 28)
-        )
-    );
-    assert_eq!(
-        key.time().map(|time| (time.hour, time.minute)),
-        Some((23, 55))
-    );
-    assert_eq!(
-        key.name.unwrap().tail,
-        Tail::Log {
-            unique: "aB3dE6gH9jK2mN5p"
-        }
-    );
+    assert_eq!((key.prefix, key.organization, key.account), ("", None, "111122223333"));
+    assert_eq!((key.kind, key.region, key.day), (Kind::CloudTrail, Some("eu-central-2"), Day::new(2026, 2, 28)));
+    assert_eq!(key.time().map(|time| (time.hour, time.minute)), Some((23, 55)));
+    assert_eq!(key.name.unwrap().tail, Tail::Log { unique: "aB3dE6gH9jK2mN5p" });
     assert_eq!(key.to_string(), text);
 }
 
 #[test]
 fn organization_trail_and_control_tower() {
-    let text =
-        format!("AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail-Insight/eu-west-1/2026/03/01/{LOG}");
+    let text = format!("AWSLogs/o-a1b2c3d4e5/111122223333/CloudTrail-Insight/eu-west-1/2026/03/01/{LOG}");
     let key = LogKey::parse(&text).unwrap();
-    assert_eq!(
-        (key.organization, key.kind),
-        (Some("o-a1b2c3d4e5"), Kind::Insight)
-    );
+    assert_eq!((key.organization, key.kind), (Some("o-a1b2c3d4e5"), Kind::Insight));
     let text = format!("o-a1b2c3d4e5/{text}");
     let key = LogKey::parse(&text).unwrap();
-    assert_eq!(
-        (key.prefix, key.organization),
-        ("o-a1b2c3d4e5/", Some("o-a1b2c3d4e5"))
-    );
+    assert_eq!((key.prefix, key.organization), ("o-a1b2c3d4e5/", Some("o-a1b2c3d4e5")));
 }
 
 #[test]
 fn a_prefix_may_contain_the_root_folder() {
     let below = format!("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/01/{LOG}");
-    for prefix in [
-        "copy/AWSLogs/",
-        "AWSLogs/444455556666/",
-        "xAWSLogs/",
-        "AWSLogs/o-a1b2c3d4e5/AWSLogs/",
-    ] {
+    for prefix in ["copy/AWSLogs/", "AWSLogs/444455556666/", "xAWSLogs/", "AWSLogs/o-a1b2c3d4e5/AWSLogs/"] {
         let text = format!("{prefix}{below}");
         assert_eq!(LogKey::parse(&text).unwrap().prefix, prefix);
     }
@@ -70,10 +40,7 @@ fn a_prefix_may_contain_the_root_folder() {
 fn underscored_region() {
     let text = format!("AWSLogs/111122223333/CloudTrail/us_east_1/2026/03/01/{LOG}");
     let key = LogKey::parse(&text).unwrap();
-    assert_eq!(
-        (key.region, key.region_name().as_deref()),
-        (Some("us_east_1"), Some("us-east-1"))
-    );
+    assert_eq!((key.region, key.region_name().as_deref()), (Some("us_east_1"), Some("us-east-1")));
 }
 
 #[test]
@@ -82,51 +49,23 @@ fn digests() {
     for (end, expected) in [(".json.gz", false), ("_backfill.json.gz", true)] {
         let text = format!("{name}{end}");
         let found = FileName::parse(&text).unwrap();
-        let Tail::Digest {
-            trail,
-            home_region,
-            backfill,
-        } = found.tail
-        else {
-            panic!("not a digest")
-        };
-        assert_eq!(
-            (trail, home_region, backfill),
-            ("all_our.trails", "us-east-1", expected)
-        );
+        let Tail::Digest { trail, home_region, backfill } = found.tail else { panic!("not a digest") };
+        assert_eq!((trail, home_region, backfill), ("all_our.trails", "us-east-1", expected));
         assert_eq!((found.time.second, found.extension), (12, ".json.gz"));
         assert_eq!(found.to_string(), text);
     }
-    assert_eq!(
-        FileName::parse(&name.replace("20260301T101112Z", "20260301T1011Z")),
-        None
-    );
+    assert_eq!(FileName::parse(&name.replace("20260301T101112Z", "20260301T1011Z")), None);
 }
 
 #[test]
 fn other_services_and_foreign_files() {
-    let key =
-        LogKey::parse("AWSLogs/111122223333/Config/us-east-1/2026/3/1/ConfigHistory/a.json.gz")
-            .unwrap();
-    assert_eq!(
-        (key.kind, key.service, key.day),
-        (Kind::Other, "Config", None)
-    );
+    let key = LogKey::parse("AWSLogs/111122223333/Config/us-east-1/2026/3/1/ConfigHistory/a.json.gz").unwrap();
+    assert_eq!((key.kind, key.service, key.day), (Kind::Other, "Config", None));
     assert_eq!(key.file, "us-east-1/2026/3/1/ConfigHistory/a.json.gz");
-    let key =
-        LogKey::parse("AWSLogs/111122223333/vpcflowlogs/us-east-1/2026/03/01/a.log.gz").unwrap();
-    assert_eq!(
-        (key.kind, key.region, key.day),
-        (Kind::Other, Some("us-east-1"), Day::new(2026, 3, 1))
-    );
-    assert_eq!(
-        LogKey::parse("AWSLogs/111122223333/CloudTrail-Lake/Query/x")
-            .unwrap()
-            .kind,
-        Kind::Other
-    );
-    let key =
-        LogKey::parse("AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/01/mine.json").unwrap();
+    let key = LogKey::parse("AWSLogs/111122223333/vpcflowlogs/us-east-1/2026/03/01/a.log.gz").unwrap();
+    assert_eq!((key.kind, key.region, key.day), (Kind::Other, Some("us-east-1"), Day::new(2026, 3, 1)));
+    assert_eq!(LogKey::parse("AWSLogs/111122223333/CloudTrail-Lake/Query/x").unwrap().kind, Kind::Other);
+    let key = LogKey::parse("AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/01/mine.json").unwrap();
     assert_eq!((key.kind, key.name), (Kind::CloudTrail, None));
 }
 
@@ -157,75 +96,34 @@ fn outside_the_grammar() {
     ] {
         assert_eq!(FileName::parse(text), None, "{text}");
     }
-    let old =
-        FileName::parse("111122223333_CloudTrail_us-east-1_20150801T0210Zabcd.json.gz").unwrap();
+    let old = FileName::parse("111122223333_CloudTrail_us-east-1_20150801T0210Zabcd.json.gz").unwrap();
     assert_eq!(old.tail, Tail::Log { unique: "abcd" });
 }
 
 #[test]
 fn regions_by_their_looks() {
-    for text in [
-        "us-east-1",
-        "us-gov-west-1",
-        "us_east_1",
-        "ap-southeast-7",
-        "us-isob-east-1",
-        "eusc-de-east-1",
-    ] {
+    for text in ["us-east-1", "us-gov-west-1", "us_east_1", "ap-southeast-7", "us-isob-east-1", "eusc-de-east-1"] {
         assert!(is_region(text), "{text}");
     }
-    for text in [
-        "",
-        "us",
-        "us-east",
-        "us-east-",
-        "-east-1",
-        "us-east-1-x",
-        "us-1",
-        "2026",
-        "US-EAST-1",
-        "us-east-123",
-    ] {
+    for text in ["", "us", "us-east", "us-east-", "-east-1", "us-east-1-x", "us-1", "2026", "US-EAST-1", "us-east-123"]
+    {
         assert!(!is_region(text), "{text}");
     }
 }
 
 #[test]
 fn days() {
-    assert_eq!(
-        "2024-02-29"
-            .parse::<Day>()
-            .map(|day| day.next().to_string()),
-        Ok("2024-03-01".to_owned())
-    );
-    assert_eq!(
-        Day::new(2026, 1, 1).unwrap().previous(),
-        Day::new(2025, 12, 31).unwrap()
-    );
-    assert_eq!(
-        Day::new(1970, 1, 1).unwrap().previous(),
-        Day::new(1970, 1, 1).unwrap()
-    );
-    assert_eq!(
-        Day::new(9999, 12, 31).unwrap().next(),
-        Day::new(9999, 12, 31).unwrap()
-    );
-    for text in [
-        "2023-02-29",
-        "2024-2-29",
-        "2024-02-29-1",
-        "20240229",
-        "+024-02-29",
-        "0000-01-01",
-        "",
-    ] {
+    assert_eq!("2024-02-29".parse::<Day>().map(|day| day.next().to_string()), Ok("2024-03-01".to_owned()));
+    assert_eq!(Day::new(2026, 1, 1).unwrap().previous(), Day::new(2025, 12, 31).unwrap());
+    assert_eq!(Day::new(1970, 1, 1).unwrap().previous(), Day::new(1970, 1, 1).unwrap());
+    assert_eq!(Day::new(9999, 12, 31).unwrap().next(), Day::new(9999, 12, 31).unwrap());
+    for text in ["2023-02-29", "2024-2-29", "2024-02-29-1", "20240229", "+024-02-29", "0000-01-01", ""] {
         assert_eq!(text.parse::<Day>(), Err(NotADay), "{text}");
     }
 }
 
 fn any_day() -> impl Strategy<Value = Day> {
-    (1970u16..=9999, 1u8..=12, 1u8..=31)
-        .prop_filter_map("a day", |(year, month, day)| Day::new(year, month, day))
+    (1970u16..=9999, 1u8..=12, 1u8..=31).prop_filter_map("a day", |(year, month, day)| Day::new(year, month, day))
 }
 
 proptest! {

@@ -10,13 +10,9 @@ use zip::write::SimpleFileOptions;
 
 fn archive(path: &Path, entries: &[(&str, &[u8])]) {
     let mut writer = ZipWriter::new(File::create(path).unwrap());
-    writer
-        .add_directory("folder", SimpleFileOptions::default())
-        .unwrap();
+    writer.add_directory("folder", SimpleFileOptions::default()).unwrap();
     for (name, content) in entries {
-        writer
-            .start_file(*name, SimpleFileOptions::default())
-            .unwrap();
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
         writer.write_all(content).unwrap();
     }
     writer.finish().unwrap();
@@ -45,19 +41,10 @@ async fn entries_come_in_the_order_of_days() {
     for root in [folder.path().to_owned(), folder.path().join("logs.ZIP")] {
         let (source, listed) = list(&root, &Options::default()).await;
         let listed: Vec<_> = listed.into_iter().map(Result::unwrap).collect();
-        let names: Vec<_> = listed
-            .iter()
-            .map(|object| object.uri.split_once(".ZIP!/").unwrap().1)
-            .collect();
+        let names: Vec<_> = listed.iter().map(|object| object.uri.split_once(".ZIP!/").unwrap().1).collect();
         assert_eq!(names, [first.as_str(), &second, "odd!/name.json"]);
         assert_eq!(listed[0].account.as_deref(), Some("111122223333"));
-        assert_eq!(
-            (
-                listed[0].size,
-                listed[0].version.rsplit_once('-').unwrap().1
-            ),
-            (5, "5")
-        );
+        assert_eq!((listed[0].size, listed[0].version.rsplit_once('-').unwrap().1), (5, "5"));
         assert_eq!(source.local_path(&listed[0]), None);
         for (object, content) in listed.iter().zip(["first", "second", "odd"]) {
             assert_eq!(source.read(object).await.unwrap(), content);
@@ -70,16 +57,8 @@ async fn entries_come_in_the_order_of_days() {
 async fn threads_read_one_archive_together() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("logs.zip");
-    let entries: Vec<_> = (0..40u8)
-        .map(|index| (format!("{index}.json"), vec![index; 5000]))
-        .collect();
-    archive(
-        &path,
-        &entries
-            .iter()
-            .map(|(name, content)| (name.as_str(), content.as_slice()))
-            .collect::<Vec<_>>(),
-    );
+    let entries: Vec<_> = (0..40u8).map(|index| (format!("{index}.json"), vec![index; 5000])).collect();
+    archive(&path, &entries.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect::<Vec<_>>());
     let (source, listed) = list(&path, &Options::default()).await;
     let listed: Vec<_> = listed.into_iter().map(Result::unwrap).collect();
     std::thread::scope(|scope| {
@@ -88,14 +67,7 @@ async fn threads_read_one_archive_together() {
             scope.spawn(move || {
                 for object in half {
                     let bytes = source.read_blocking(object).unwrap();
-                    let index: u8 = object
-                        .uri
-                        .rsplit_once('/')
-                        .unwrap()
-                        .1
-                        .trim_end_matches(".json")
-                        .parse()
-                        .unwrap();
+                    let index: u8 = object.uri.rsplit_once('/').unwrap().1.trim_end_matches(".json").parse().unwrap();
                     assert_eq!(bytes, vec![index; 5000]);
                 }
             });
@@ -106,39 +78,17 @@ async fn threads_read_one_archive_together() {
 #[tokio::test]
 async fn what_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    archive(
-        &folder.path().join("a.zip"),
-        &[
-            ("inner.zip", b"x"),
-            ("large.json", &[b' '; 100]),
-            ("small.json", b"x"),
-        ],
-    );
+    archive(&folder.path().join("a.zip"), &[("inner.zip", b"x"), ("large.json", &[b' '; 100]), ("small.json", b"x")]);
     std::fs::write(folder.path().join("b.zip"), "not an archive").unwrap();
-    let options = Options {
-        max_entry_bytes: 99,
-        ..Options::default()
-    };
+    let options = Options { max_entry_bytes: 99, ..Options::default() };
     let (source, listed) = list(folder.path(), &options).await;
-    let [Err(inner), Err(large), Err(none), Ok(small)] = listed.as_slice() else {
-        panic!("{listed:?}")
-    };
-    assert!(
-        matches!(inner, Error::Archive { uri, reason } if uri.ends_with("inner.zip") && reason.contains("unpack"))
-    );
-    assert!(
-        matches!(large, Error::EntryTooLarge { uri, limit: 99 } if uri.ends_with("large.json"))
-    );
+    let [Err(inner), Err(large), Err(none), Ok(small)] = listed.as_slice() else { panic!("{listed:?}") };
+    assert!(matches!(inner, Error::Archive { uri, reason } if uri.ends_with("inner.zip") && reason.contains("unpack")));
+    assert!(matches!(large, Error::EntryTooLarge { uri, limit: 99 } if uri.ends_with("large.json")));
     assert!(matches!(none, Error::Archive { uri, .. } if uri.ends_with("b.zip")));
     assert_eq!(source.read_blocking(small).unwrap(), "x");
-    let gone = LogObject {
-        uri: small.uri.replace("small", "none"),
-        ..small.clone()
-    };
-    assert!(matches!(
-        source.read_blocking(&gone),
-        Err(Error::Archive { .. })
-    ));
+    let gone = LogObject { uri: small.uri.replace("small", "none"), ..small.clone() };
+    assert!(matches!(source.read_blocking(&gone), Err(Error::Archive { .. })));
 }
 
 /// The limit holds although the archive's directory claims a size below it.
@@ -154,17 +104,8 @@ async fn a_claimed_size_is_not_believed() {
         }
     }
     std::fs::write(&path, bytes).unwrap();
-    let options = Options {
-        max_entry_bytes: 99,
-        ..Options::default()
-    };
+    let options = Options { max_entry_bytes: 99, ..Options::default() };
     let (source, listed) = list(&path, &options).await;
     let read = source.read_blocking(listed[0].as_ref().unwrap());
-    assert!(
-        matches!(
-            read,
-            Err(Error::EntryTooLarge { .. } | Error::Archive { .. })
-        ),
-        "{read:?}"
-    );
+    assert!(matches!(read, Err(Error::EntryTooLarge { .. } | Error::Archive { .. })), "{read:?}");
 }

@@ -15,41 +15,21 @@ struct Stub {
 
 impl Tree for Stub {
     async fn single(&self, path: &str) -> Result<Option<Vec<Result<Entry>>>> {
-        Ok(self
-            .files
-            .contains(path)
-            .then(|| vec![Ok(stub_entry(path))]))
+        Ok(self.files.contains(path).then(|| vec![Ok(stub_entry(path))]))
     }
 
     async fn level(&self, folder: &str) -> Result<Level> {
         self.asked.lock().unwrap().push(folder.to_owned());
         tokio::task::yield_now().await;
         if self.refused.iter().any(|refused| refused == folder) {
-            return Err(Error::NotFound {
-                uri: folder.to_owned(),
-            });
+            return Err(Error::NotFound { uri: folder.to_owned() });
         }
-        let prefix = if folder.is_empty() {
-            String::new()
-        } else {
-            format!("{folder}/")
-        };
-        let below = self
-            .files
-            .iter()
-            .filter_map(|path| path.strip_prefix(&prefix));
-        let folders: BTreeSet<_> = below
-            .clone()
-            .filter_map(|rest| rest.split_once('/'))
-            .map(|(name, _)| name)
-            .collect();
-        let files = below
-            .filter(|rest| !rest.contains('/'))
-            .map(|name| Ok(stub_entry(&format!("{prefix}{name}"))));
-        Ok(Level {
-            folders: folders.into_iter().map(ToOwned::to_owned).collect(),
-            files: files.collect(),
-        })
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let below = self.files.iter().filter_map(|path| path.strip_prefix(&prefix));
+        let folders: BTreeSet<_> =
+            below.clone().filter_map(|rest| rest.split_once('/')).map(|(name, _)| name).collect();
+        let files = below.filter(|rest| !rest.contains('/')).map(|name| Ok(stub_entry(&format!("{prefix}{name}"))));
+        Ok(Level { folders: folders.into_iter().map(ToOwned::to_owned).collect(), files: files.collect() })
     }
 
     fn uri(&self, path: &str) -> String {
@@ -62,39 +42,25 @@ impl Tree for Stub {
 }
 
 fn stub_entry(path: &str) -> Entry {
-    Entry {
-        path: path.to_owned(),
-        version: "1".to_owned(),
-        size: 1,
-    }
+    Entry { path: path.to_owned(), version: "1".to_owned(), size: 1 }
 }
 
 fn stub(files: impl IntoIterator<Item = String>) -> Arc<Stub> {
-    Arc::new(Stub {
-        files: files.into_iter().collect(),
-        ..Stub::default()
-    })
+    Arc::new(Stub { files: files.into_iter().collect(), ..Stub::default() })
 }
 
 async fn list(tree: &Arc<Stub>, root: &str, filter: &Filter) -> Vec<Result<LogObject>> {
-    walk(Arc::clone(tree), root.to_owned(), filter.clone())
-        .collect()
-        .await
+    walk(Arc::clone(tree), root.to_owned(), filter.clone()).collect().await
 }
 
 async fn paths(tree: &Arc<Stub>, root: &str, filter: &Filter) -> Vec<String> {
     let listed = list(tree, root, filter).await;
-    listed
-        .into_iter()
-        .map(|object| object.unwrap().uri.trim_start_matches("stub:").to_owned())
-        .collect()
+    listed.into_iter().map(|object| object.unwrap().uri.trim_start_matches("stub:").to_owned()).collect()
 }
 
 fn key(account: &str, kind: &str, region: &str, day: &str) -> String {
     let compact = day.replace('/', "");
-    format!(
-        "AWSLogs/{account}/{kind}/{region}/{day}/{account}_{kind}_{region}_{compact}T0005Z_a.json.gz"
-    )
+    format!("AWSLogs/{account}/{kind}/{region}/{day}/{account}_{kind}_{region}_{compact}T0005Z_a.json.gz")
 }
 
 const A: &str = "111111111111";
@@ -102,13 +68,7 @@ const B: &str = "222222222222";
 
 /// Two accounts, two kinds, two regions, five days.
 fn bucket() -> Vec<String> {
-    let days = [
-        "2025/12/31",
-        "2026/01/01",
-        "2026/01/02",
-        "2026/02/01",
-        "2027/01/01",
-    ];
+    let days = ["2025/12/31", "2026/01/01", "2026/01/02", "2026/02/01", "2027/01/01"];
     let mut keys = Vec::new();
     for account in [A, B] {
         for kind in ["CloudTrail", "CloudTrail-Digest"] {
@@ -117,9 +77,7 @@ fn bucket() -> Vec<String> {
             }
         }
     }
-    keys.push(format!(
-        "AWSLogs/{A}/Config/us-east-1/2026/1/1/ConfigSnapshot/a.json.gz"
-    ));
+    keys.push(format!("AWSLogs/{A}/Config/us-east-1/2026/1/1/ConfigSnapshot/a.json.gz"));
     keys
 }
 
@@ -132,15 +90,9 @@ async fn one_day_of_all_accounts_before_the_next() {
     let tree = stub(bucket());
     let listed = list(&tree, "", &Filter::default()).await;
     assert_eq!(listed.len(), 40);
-    let days: Vec<_> = listed
-        .into_iter()
-        .map(|object| object.unwrap().day.unwrap())
-        .collect();
+    let days: Vec<_> = listed.into_iter().map(|object| object.unwrap().day.unwrap()).collect();
     assert!(days.is_sorted());
-    assert_eq!(
-        paths(&tree, "", &Filter::default()).await,
-        paths(&tree, "", &Filter::default()).await
-    );
+    assert_eq!(paths(&tree, "", &Filter::default()).await, paths(&tree, "", &Filter::default()).await);
 }
 
 #[tokio::test]
@@ -157,20 +109,8 @@ async fn what_is_not_wanted_is_not_asked_for() {
     assert_eq!(paths(&tree, "", &filter).await, wanted);
     let base = format!("AWSLogs/{A}/CloudTrail");
     let region = format!("{base}/us-east-1");
-    let mut asked = vec![
-        String::new(),
-        "AWSLogs".to_owned(),
-        format!("AWSLogs/{A}"),
-        base,
-    ];
-    for below in [
-        "",
-        "/2026",
-        "/2026/01",
-        "/2026/02",
-        "/2026/01/02",
-        "/2026/02/01",
-    ] {
+    let mut asked = vec![String::new(), "AWSLogs".to_owned(), format!("AWSLogs/{A}"), base];
+    for below in ["", "/2026", "/2026/01", "/2026/02", "/2026/01/02", "/2026/02/01"] {
         asked.push(format!("{region}{below}"));
     }
     asked.sort();
@@ -187,24 +127,14 @@ async fn a_root_may_lie_anywhere_in_the_layout() {
     let names: Vec<_> = file.split('/').collect();
     for depth in 1..=names.len() {
         let root = names[..depth].join("/");
-        let below: Vec<_> = whole
-            .iter()
-            .filter(|path| **path == root || path.starts_with(&format!("{root}/")))
-            .cloned()
-            .collect();
+        let below: Vec<_> =
+            whole.iter().filter(|path| **path == root || path.starts_with(&format!("{root}/"))).cloned().collect();
         assert!(!below.is_empty());
-        assert_eq!(
-            paths(&tree, &root, &Filter::default()).await,
-            below,
-            "{root}"
-        );
+        assert_eq!(paths(&tree, &root, &Filter::default()).await, below, "{root}");
     }
     let config = format!("AWSLogs/{A}/Config");
     let listed = list(&tree, &config, &Filter::default()).await;
-    assert_eq!(
-        listed.first().unwrap().as_ref().unwrap().kind,
-        Some(Kind::Other)
-    );
+    assert_eq!(listed.first().unwrap().as_ref().unwrap().kind, Some(Kind::Other));
 }
 
 #[tokio::test]
@@ -212,58 +142,30 @@ async fn files_outside_the_layout_come_in_their_turn_or_last() {
     let named = format!("{A}_CloudTrail_eu-west-1_20260101T0005Z_b.json.gz");
     let late = format!("odd/{A}_CloudTrail_eu-west-1_20300101T0005Z_b.json.gz");
     let mut files = bucket();
-    let odd = [
-        "aaa.json",
-        "notes/x/y.json",
-        "AWSLogs/111111111111/CloudTrail/eu-west-1/2026/tmp/z.json",
-    ];
+    let odd = ["aaa.json", "notes/x/y.json", "AWSLogs/111111111111/CloudTrail/eu-west-1/2026/tmp/z.json"];
     files.extend(odd.map(ToOwned::to_owned));
     files.extend([named.clone(), late.clone()]);
     let tree = stub(files);
-    let filter = Filter {
-        kinds: vec![Kind::CloudTrail],
-        ..Filter::default()
-    };
+    let filter = Filter { kinds: vec![Kind::CloudTrail], ..Filter::default() };
     let listed = paths(&tree, "", &filter).await;
     assert_eq!(listed.len(), 25);
     let at = |path: &str| listed.iter().position(|met| met == path).unwrap();
     assert!(at(&named) < at(&key(A, "CloudTrail", "eu-west-1", "2026/01/01")));
     assert!(at(&named) > at(&key(B, "CloudTrail", "us-east-1", "2025/12/31")));
     assert_eq!(listed[21], late);
-    assert_eq!(
-        listed[22..]
-            .iter()
-            .filter(|path| odd.contains(&path.as_str()))
-            .count(),
-        3
-    );
+    assert_eq!(listed[22..].iter().filter(|path| odd.contains(&path.as_str())).count(), 3);
 }
 
 #[tokio::test]
 async fn an_error_names_its_folder_and_the_walk_goes_on() {
-    let refused = [
-        format!("AWSLogs/{A}/CloudTrail/eu-west-1/2026/01/01"),
-        format!("AWSLogs/{B}"),
-    ];
-    let tree = Arc::new(Stub {
-        files: bucket().into_iter().collect(),
-        refused: refused.to_vec(),
-        ..Stub::default()
-    });
-    let (files, errors): (Vec<_>, Vec<_>) = list(&tree, "", &Filter::default())
-        .await
-        .into_iter()
-        .partition(Result::is_ok);
+    let refused = [format!("AWSLogs/{A}/CloudTrail/eu-west-1/2026/01/01"), format!("AWSLogs/{B}")];
+    let tree = Arc::new(Stub { files: bucket().into_iter().collect(), refused: refused.to_vec(), ..Stub::default() });
+    let (files, errors): (Vec<_>, Vec<_>) =
+        list(&tree, "", &Filter::default()).await.into_iter().partition(Result::is_ok);
     assert_eq!(files.len(), 19);
-    let errors: Vec<_> = errors
-        .into_iter()
-        .map(|error| error.unwrap_err().to_string())
-        .collect();
+    let errors: Vec<_> = errors.into_iter().map(|error| error.unwrap_err().to_string()).collect();
     assert_eq!(errors.len(), 2);
-    assert!(
-        errors[0].contains(&refused[1]) && errors[1].contains(&refused[0]),
-        "{errors:?}"
-    );
+    assert!(errors[0].contains(&refused[1]) && errors[1].contains(&refused[0]), "{errors:?}");
 }
 
 #[tokio::test]
@@ -271,10 +173,7 @@ async fn nothing_at_the_root_is_an_error_and_nothing_wanted_is_not() {
     let tree = stub(bucket());
     let listed = list(&tree, "AWSLog", &Filter::default()).await;
     assert!(matches!(listed.as_slice(), [Err(Error::Empty { uri })] if uri == "stub:AWSLog"));
-    let filter = Filter {
-        accounts: vec!["999999999999".to_owned()],
-        ..Filter::default()
-    };
+    let filter = Filter { accounts: vec!["999999999999".to_owned()], ..Filter::default() };
     assert!(list(&tree, "", &filter).await.is_empty());
 }
 
