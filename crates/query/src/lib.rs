@@ -7,9 +7,12 @@
 //! [`Session`] holds the functions, the rules and the limits; [`Session::query`] gives a [`Query`], a stream of record
 //! batches with the column names that Lake would give them. [`value`] turns cells into Lake's text.
 
+mod decorrelate;
 mod error;
 mod planning;
 mod session;
+mod single;
+mod unnest;
 pub mod value;
 
 pub use error::{Error, Kind, Result};

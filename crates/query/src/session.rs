@@ -13,13 +13,16 @@ use arrow::record_batch::RecordBatch;
 use cloudtarn_dialect::OutputName;
 use cloudtarn_store::Store;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
 
 use crate::error::{Error, Kind, Result};
 use crate::planning::{self, Provider};
+use crate::single::Single;
+use crate::unnest::UnnestPlanner;
+use crate::{decorrelate};
 
 /// What one query may use.
 #[derive(Debug, Clone)]
@@ -51,6 +54,7 @@ pub struct Session {
     state: SessionState,
     store: Option<Store>,
     limits: Limits,
+    single: Arc<ScalarUDF>,
 }
 
 impl std::fmt::Debug for Session {
@@ -102,6 +106,7 @@ impl Session {
             tables: HashMap::new(),
         };
         let plan = planning::plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
+        let plan = decorrelate::rewrite(plan, &self.single)?;
         SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
