@@ -7,6 +7,8 @@ mod fields;
 mod format;
 mod zone;
 
+pub(crate) use arithmetic::{common, plus_months, rebuild};
+
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array};
