@@ -48,15 +48,9 @@ pub fn parse(sql: &str) -> Result<Parsed> {
     let dialect = grammar::Trino;
     let tokens = tokens::read(&dialect, sql)?;
     let written = tokens.written;
-    let mut parser = Parser::new(&dialect)
-        .with_recursion_limit(DEPTH)
-        .with_tokens_with_locations(tokens.tokens);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
     let mut statement = grammar::statement(&mut parser)?;
     let names = output::names(&statement, &written);
     lower::lower(&mut statement)?;
-    Ok(Parsed {
-        statement,
-        names,
-        written,
-    })
+    Ok(Parsed { statement, names, written })
 }

@@ -16,22 +16,15 @@ pub(crate) struct Tokens {
 }
 
 pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
-    let raw = Tokenizer::new(dialect, sql)
-        .tokenize_with_location()
-        .map_err(|e| Error::syntax(e.location, e.message))?;
-    let raw = raw
-        .into_iter()
-        .filter(|t| !matches!(t.token, Token::Whitespace(_)))
-        .collect::<Vec<_>>();
+    let raw =
+        Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
+    let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
     let mut written = HashMap::new();
     let mut tokens = merge_names(raw);
     for t in &mut tokens {
         fold(t, &mut written)?;
     }
-    Ok(Tokens {
-        tokens: parenthesize_values(tokens),
-        written,
-    })
+    Ok(Tokens { tokens: parenthesize_values(tokens), written })
 }
 
 /// Trino ignores the case of names, even quoted ones; quoted names are folded here, unquoted ones by the planner.
@@ -49,19 +42,10 @@ fn fold(t: &mut TokenWithSpan, written: &mut HashMap<String, String>) -> Result<
         Token::DoubleQuotedString(s) => {
             let lower = s.to_lowercase();
             written.insert(lower.clone(), s.clone());
-            t.token = Token::Word(Word {
-                value: lower,
-                quote_style: Some('"'),
-                keyword: Keyword::NoKeyword,
-            });
+            t.token = Token::Word(Word { value: lower, quote_style: Some('"'), keyword: Keyword::NoKeyword });
         }
-        Token::DollarQuotedString(_)
-        | Token::NationalStringLiteral(_)
-        | Token::EscapedStringLiteral(_) => {
-            return Err(Error::syntax(
-                t.span.start,
-                format!("unknown kind of literal {}", t.token),
-            ));
+        Token::DollarQuotedString(_) | Token::NationalStringLiteral(_) | Token::EscapedStringLiteral(_) => {
+            return Err(Error::syntax(t.span.start, format!("unknown kind of literal {}", t.token)));
         }
         _ => {}
     }
@@ -87,15 +71,12 @@ fn is_uuid(s: &str) -> bool {
     parts.len() == 5
         && parts.iter().zip([8, 4, 4, 4]).all(|(p, n)| p.len() == n)
         && parts[4].len() >= 12
-        && parts
-            .iter()
-            .all(|p| p.chars().all(|c| c.is_ascii_alphanumeric()))
+        && parts.iter().all(|p| p.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 fn is_arn(s: &str) -> bool {
     s.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("arn:"))
-        && s.rsplit_once('/')
-            .is_some_and(|(head, id)| head.contains(":eventdatastore") && is_uuid(id))
+        && s.rsplit_once('/').is_some_and(|(head, id)| head.contains(":eventdatastore") && is_uuid(id))
 }
 
 /// Words with dashes (`eds-id`) are names where a table is expected.
@@ -103,17 +84,12 @@ fn is_dashed_name(s: &str) -> bool {
     s.contains('-')
         && !s.starts_with('-')
         && !s.ends_with('-')
-        && s.chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         && s.chars().any(|c| c.is_ascii_alphabetic())
 }
 
 fn quoted(value: String) -> Token {
-    Token::Word(Word {
-        value,
-        quote_style: Some('"'),
-        keyword: Keyword::NoKeyword,
-    })
+    Token::Word(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
 }
 
 /// Makes one quoted name of the adjacent tokens that spell an id or an ARN, and of `$EDS_ID`.
@@ -165,10 +141,10 @@ fn parenthesize_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out = Vec::with_capacity(tokens.len());
     let mut i = 0;
     while i < tokens.len() {
-        let is_values = matches!(&tokens[i].token, Token::Word(w) if w.keyword == Keyword::VALUES && w.quote_style.is_none());
+        let is_values =
+            matches!(&tokens[i].token, Token::Word(w) if w.keyword == Keyword::VALUES && w.quote_style.is_none());
         let starts_rows = is_values
-            && i.checked_sub(1)
-                .is_none_or(|p| starts_query(&tokens[p].token))
+            && i.checked_sub(1).is_none_or(|p| starts_query(&tokens[p].token))
             && !matches!(
                 tokens.get(i + 1).map(|t| &t.token),
                 None | Some(Token::RParen | Token::Period | Token::Comma)

@@ -8,12 +8,8 @@ use datafusion::common::{TableReference, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::planner::{
-    ContextProvider, ExprPlanner, RelationPlanner, TypePlanner,
-};
-use datafusion::logical_expr::{
-    AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
-};
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
@@ -38,10 +34,7 @@ impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         match self.tables.get(name.table()) {
             Some(table) => Ok(Arc::clone(table)),
-            None => plan_err!(
-                "TABLE_NOT_FOUND: event data store '{}' does not exist",
-                name.table()
-            ),
+            None => plan_err!("TABLE_NOT_FOUND: event data store '{}' does not exist", name.table()),
         }
     }
 
@@ -54,14 +47,8 @@ impl ContextProvider for Provider<'_> {
         plan_err!("FUNCTION_NOT_FOUND: table function '{name}' is not registered")
     }
 
-    fn create_cte_work_table(
-        &self,
-        name: &str,
-        schema: arrow::datatypes::SchemaRef,
-    ) -> Result<Arc<dyn TableSource>> {
-        let table = Arc::new(datafusion::catalog::cte_worktable::CteWorkTable::new(
-            name, schema,
-        ));
+    fn create_cte_work_table(&self, name: &str, schema: arrow::datatypes::SchemaRef) -> Result<Arc<dyn TableSource>> {
+        let table = Arc::new(datafusion::catalog::cte_worktable::CteWorkTable::new(name, schema));
         Ok(datafusion::datasource::provider_as_source(table))
     }
 
@@ -110,11 +97,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn higher_order_function_names(&self) -> Vec<String> {
-        self.state
-            .higher_order_functions()
-            .keys()
-            .cloned()
-            .collect()
+        self.state.higher_order_functions().keys().cloned().collect()
     }
 
     fn udaf_names(&self) -> Vec<String> {

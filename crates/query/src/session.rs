@@ -18,11 +18,11 @@ use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
 
+use crate::decorrelate;
 use crate::error::{Error, Kind, Result};
 use crate::planning::{self, Provider};
 use crate::single::Single;
 use crate::unnest::UnnestPlanner;
-use crate::decorrelate;
 
 /// What one query may use.
 #[derive(Debug, Clone)]
@@ -40,12 +40,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            memory: 2 << 30,
-            time: None,
-            threads,
-            spill: None,
-        }
+        Self { memory: 2 << 30, time: None, threads, spill: None }
     }
 }
 
@@ -59,10 +54,7 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("store", &self.store)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("Session").field("store", &self.store).field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -72,9 +64,7 @@ impl Session {
     /// # Errors
     /// [`Kind::Internal`] where DataFusion refuses the configuration.
     pub fn new(store: Option<Store>, limits: Limits) -> Result<Self> {
-        let mut config = SessionConfig::new()
-            .with_target_partitions(limits.threads)
-            .with_information_schema(false);
+        let mut config = SessionConfig::new().with_target_partitions(limits.threads).with_information_schema(false);
         let options = config.options_mut();
         options.sql_parser.default_null_ordering = "nulls_last".to_owned();
         options.sql_parser.parse_float_as_decimal = true;
@@ -98,10 +88,7 @@ impl Session {
         let parsed = cloudtarn_dialect::parse(sql)?;
         let ctx = SessionContext::new_with_state(self.state.clone());
         let state = ctx.state();
-        let provider = Provider {
-            state: &state,
-            tables: HashMap::new(),
-        };
+        let provider = Provider { state: &state, tables: HashMap::new() };
         let plan = planning::plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
         let plan = decorrelate::rewrite(plan, &self.single)?;
         SQLOptions::new()
@@ -113,11 +100,7 @@ impl Session {
         let frame = ctx.execute_logical_plan(plan).await?;
         let stream = frame.execute_stream().await?;
         let deadline = self.limits.time.map(|t| Box::pin(tokio::time::sleep(t)));
-        Ok(Query {
-            schema,
-            stream,
-            deadline,
-        })
+        Ok(Query { schema, stream, deadline })
     }
 }
 
@@ -125,27 +108,13 @@ impl Session {
 fn named(plan: &LogicalPlan, names: &[OutputName]) -> SchemaRef {
     let fields = plan.schema().fields();
     let wildcards = names.iter().filter(|n| **n == OutputName::Wildcard).count();
-    let first = names
-        .iter()
-        .position(|n| *n == OutputName::Wildcard)
-        .unwrap_or(names.len());
-    let after = if wildcards == 0 {
-        0
-    } else {
-        names
-            .iter()
-            .rev()
-            .take_while(|n| **n != OutputName::Wildcard)
-            .count()
-    };
+    let first = names.iter().position(|n| *n == OutputName::Wildcard).unwrap_or(names.len());
+    let after = if wildcards == 0 { 0 } else { names.iter().rev().take_while(|n| **n != OutputName::Wildcard).count() };
     let name_of = |i: usize, field: &Field| {
         let item = if i < first {
             names.get(i)
         } else if i + after >= fields.len() {
-            names
-                .len()
-                .checked_sub(fields.len() - i)
-                .and_then(|n| names.get(n))
+            names.len().checked_sub(fields.len() - i).and_then(|n| names.get(n))
         } else {
             None
         };
@@ -153,17 +122,11 @@ fn named(plan: &LogicalPlan, names: &[OutputName]) -> SchemaRef {
             Some(OutputName::Written(name)) => name.clone(),
             Some(OutputName::Positional) => format!("_col{i}"),
             _ if names.is_empty() && field.name().starts_with("column") => format!("_col{i}"),
-            _ => field
-                .name()
-                .split_once(':')
-                .map_or_else(|| field.name().clone(), |(n, _)| n.to_owned()),
+            _ => field.name().split_once(':').map_or_else(|| field.name().clone(), |(n, _)| n.to_owned()),
         }
     };
-    let fields: Vec<Field> = fields
-        .iter()
-        .enumerate()
-        .map(|(i, f)| f.as_ref().clone().with_name(name_of(i, f)))
-        .collect();
+    let fields: Vec<Field> =
+        fields.iter().enumerate().map(|(i, f)| f.as_ref().clone().with_name(name_of(i, f))).collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -176,9 +139,7 @@ pub struct Query {
 
 impl std::fmt::Debug for Query {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Query")
-            .field("schema", &self.schema)
-            .finish_non_exhaustive()
+        f.debug_struct("Query").field("schema", &self.schema).finish_non_exhaustive()
     }
 }
 
@@ -196,13 +157,8 @@ impl Stream for Query {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
         {
-            return Poll::Ready(Some(Err(Error::new(
-                Kind::ExceededTimeLimit,
-                "the query exceeded its time limit",
-            ))));
+            return Poll::Ready(Some(Err(Error::new(Kind::ExceededTimeLimit, "the query exceeded its time limit"))));
         }
-        self.stream
-            .poll_next_unpin(cx)
-            .map(|item| item.map(|r| r.map_err(Error::from)))
+        self.stream.poll_next_unpin(cx).map(|item| item.map(|r| r.map_err(Error::from)))
     }
 }

@@ -19,7 +19,11 @@ use datafusion::sql::sqlparser::ast::TableFactor;
 pub(crate) struct UnnestPlanner;
 
 impl RelationPlanner for UnnestPlanner {
-    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
         let TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } = relation else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
@@ -89,4 +93,3 @@ impl RelationPlanner for UnnestPlanner {
 pub(crate) fn is_scalar(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Struct(fields) if fields.first().is_some_and(|f| f.name().starts_with('$')))
 }
-

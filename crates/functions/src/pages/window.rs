@@ -54,7 +54,11 @@ const DOCS: &[Doc] = &[
         "SELECT nth_value(x, 1) OVER (ORDER BY x) FROM (VALUES 1) t(x) = 1",
     ),
     doc("ntile", "ntile(n) -> bigint", "SELECT ntile(2) OVER (ORDER BY x) FROM (VALUES 1) t(x) = 1"),
-    doc("percent_rank", "percent_rank() -> double", "SELECT percent_rank() OVER (ORDER BY x) FROM (VALUES 1) t(x) = 0E0"),
+    doc(
+        "percent_rank",
+        "percent_rank() -> double",
+        "SELECT percent_rank() OVER (ORDER BY x) FROM (VALUES 1) t(x) = 0E0",
+    ),
     doc("rank", "rank() -> bigint", "SELECT rank() OVER (ORDER BY x) FROM (VALUES 1) t(x) = 1"),
     doc("row_number", "row_number() -> bigint", "SELECT row_number() OVER () FROM (VALUES 1) t(x) = 1"),
 ];

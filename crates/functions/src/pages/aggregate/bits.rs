@@ -20,24 +20,15 @@ pub(super) fn state(_: &Setup) -> Vec<DataType> {
 }
 
 pub(super) fn make_and(_: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Fold {
-        value: None,
-        combine: |a, b| a & b,
-    }))
+    Ok(Box::new(Fold { value: None, combine: |a, b| a & b }))
 }
 
 pub(super) fn make_or(_: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Fold {
-        value: None,
-        combine: |a, b| a | b,
-    }))
+    Ok(Box::new(Fold { value: None, combine: |a, b| a | b }))
 }
 
 pub(super) fn make_xor(_: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Fold {
-        value: None,
-        combine: |a, b| a ^ b,
-    }))
+    Ok(Box::new(Fold { value: None, combine: |a, b| a ^ b }))
 }
 
 #[derive(Debug)]
@@ -98,11 +89,7 @@ impl Accumulator for Checksum {
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let column = &columns[0];
         let mut add = |row: usize, bytes: &[u8]| {
-            let hash = if column.is_valid(row) {
-                (xxh64(bytes) as i64).wrapping_mul(PRIME)
-            } else {
-                PRIME
-            };
+            let hash = if column.is_valid(row) { (xxh64(bytes) as i64).wrapping_mul(PRIME) } else { PRIME };
             self.sum = Some(self.sum.unwrap_or(0).wrapping_add(hash));
         };
         match column.data_type() {
@@ -117,21 +104,16 @@ impl Accumulator for Checksum {
             }
             DataType::Boolean => {
                 let values = column.as_boolean();
-                (0..values.len())
-                    .for_each(|row| add(row, &i64::from(values.value(row)).to_le_bytes()));
+                (0..values.len()).for_each(|row| add(row, &i64::from(values.value(row)).to_le_bytes()));
             }
             DataType::Float64 => {
                 let values = column.as_primitive::<Float64Type>();
-                (0..values.len())
-                    .for_each(|row| add(row, &(values.value(row) + 0.0).to_bits().to_le_bytes()));
+                (0..values.len()).for_each(|row| add(row, &(values.value(row) + 0.0).to_bits().to_le_bytes()));
             }
             DataType::Float32 => {
                 let values = column.as_primitive::<Float32Type>();
                 (0..values.len()).for_each(|row| {
-                    add(
-                        row,
-                        &i64::from((values.value(row) + 0.0).to_bits() as i32).to_le_bytes(),
-                    );
+                    add(row, &i64::from((values.value(row) + 0.0).to_bits() as i32).to_le_bytes());
                 });
             }
             t if t.is_integer() || t.is_temporal() => {
@@ -156,9 +138,7 @@ impl Accumulator for Checksum {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(ScalarValue::Binary(
-            self.sum.map(|s| s.to_le_bytes().to_vec()),
-        ))
+        Ok(ScalarValue::Binary(self.sum.map(|s| s.to_le_bytes().to_vec())))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

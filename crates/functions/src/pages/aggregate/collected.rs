@@ -3,9 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, ListArray, StructArray, new_empty_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StructArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::compute::{SortColumn, SortOptions, concat, filter, lexsort_to_indices, take};
 use arrow::datatypes::{DataType, Field, Fields};
@@ -17,18 +15,11 @@ use super::udaf::{Make, Setup};
 
 /// The state type of rows with these columns.
 pub(super) fn collected_type(columns: impl IntoIterator<Item = DataType>) -> DataType {
-    DataType::List(Arc::new(Field::new_list_field(
-        DataType::Struct(fields(columns)),
-        true,
-    )))
+    DataType::List(Arc::new(Field::new_list_field(DataType::Struct(fields(columns)), true)))
 }
 
 fn fields(columns: impl IntoIterator<Item = DataType>) -> Fields {
-    columns
-        .into_iter()
-        .enumerate()
-        .map(|(i, t)| Field::new(format!("c{i}"), t, true))
-        .collect()
+    columns.into_iter().enumerate().map(|(i, t)| Field::new(format!("c{i}"), t, true)).collect()
 }
 
 /// Keeps the rows of one group, and hands them to the function in order and without duplicates at the end.
@@ -42,32 +33,11 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    pub(super) fn new(
-        setup: Setup,
-        make: Make,
-        order: Vec<(DataType, SortOptions)>,
-        distinct: bool,
-    ) -> Result<Self> {
-        let types = setup
-            .args
-            .iter()
-            .chain(order.iter().map(|(t, _)| t))
-            .cloned()
-            .collect();
-        let seen = if distinct {
-            Some((converter(&setup.args)?, HashSet::new()))
-        } else {
-            None
-        };
+    pub(super) fn new(setup: Setup, make: Make, order: Vec<(DataType, SortOptions)>, distinct: bool) -> Result<Self> {
+        let types = setup.args.iter().chain(order.iter().map(|(t, _)| t)).cloned().collect();
+        let seen = if distinct { Some((converter(&setup.args)?, HashSet::new())) } else { None };
         let order = order.into_iter().map(|(_, options)| options).collect();
-        Ok(Collected {
-            setup,
-            make,
-            order,
-            types,
-            seen,
-            batches: vec![],
-        })
+        Ok(Collected { setup, make, order, types, seen, batches: vec![] })
     }
 
     fn push(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
@@ -76,16 +46,8 @@ impl Collected {
             return Ok(());
         };
         let rows = converter.convert_columns(&columns[..self.setup.args.len()])?;
-        let new: BooleanArray = rows
-            .iter()
-            .map(|row| Some(seen.insert(row.owned())))
-            .collect();
-        self.batches.push(
-            columns
-                .iter()
-                .map(|c| filter(c, &new))
-                .collect::<Result<_, _>>()?,
-        );
+        let new: BooleanArray = rows.iter().map(|row| Some(seen.insert(row.owned()))).collect();
+        self.batches.push(columns.iter().map(|c| filter(c, &new)).collect::<Result<_, _>>()?);
         Ok(())
     }
 
@@ -94,29 +56,19 @@ impl Collected {
         let column = |(i, t): (usize, &DataType)| match self.batches.len() {
             0 => Ok(new_empty_array(t)),
             1 => Ok(Arc::clone(&self.batches[0][i])),
-            _ => Ok(concat(
-                &self
-                    .batches
-                    .iter()
-                    .map(|b| b[i].as_ref())
-                    .collect::<Vec<_>>(),
-            )?),
+            _ => Ok(concat(&self.batches.iter().map(|b| b[i].as_ref()).collect::<Vec<_>>())?),
         };
         self.types.iter().enumerate().map(column).collect()
     }
 }
 
 fn converter(types: &[DataType]) -> Result<RowConverter> {
-    Ok(RowConverter::new(
-        types.iter().map(|t| SortField::new(t.clone())).collect(),
-    )?)
+    Ok(RowConverter::new(types.iter().map(|t| SortField::new(t.clone())).collect())?)
 }
 
 impl std::fmt::Debug for Collected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Collected")
-            .field("types", &self.types)
-            .finish_non_exhaustive()
+        f.debug_struct("Collected").field("types", &self.types).finish_non_exhaustive()
     }
 }
 
@@ -130,17 +82,9 @@ impl Accumulator for Collected {
         let keys = columns.split_off(self.setup.args.len());
         if !keys.is_empty() {
             let keys = keys.into_iter().zip(&self.order);
-            let keys: Vec<_> = keys
-                .map(|(values, options)| SortColumn {
-                    values,
-                    options: Some(*options),
-                })
-                .collect();
+            let keys: Vec<_> = keys.map(|(values, options)| SortColumn { values, options: Some(*options) }).collect();
             let order = lexsort_to_indices(&keys, None)?;
-            columns = columns
-                .iter()
-                .map(|c| take(c, &order, None))
-                .collect::<Result<_, _>>()?;
+            columns = columns.iter().map(|c| take(c, &order, None)).collect::<Result<_, _>>()?;
         }
         let mut function = (self.make)(&self.setup)?;
         function.update_batch(&columns)?;
@@ -148,34 +92,17 @@ impl Accumulator for Collected {
     }
 
     fn size(&self) -> usize {
-        let held: usize = self
-            .batches
-            .iter()
-            .flatten()
-            .map(|a| a.get_array_memory_size())
-            .sum();
-        let seen = self.seen.as_ref().map_or(0, |(_, seen)| {
-            seen.iter().map(|r| r.as_ref().len() + 48).sum()
-        });
+        let held: usize = self.batches.iter().flatten().map(|a| a.get_array_memory_size()).sum();
+        let seen = self.seen.as_ref().map_or(0, |(_, seen)| seen.iter().map(|r| r.as_ref().len() + 48).sum());
         size_of_val(self) + held + seen
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let columns = self.columns()?;
         let rows = columns.first().map_or(0, |c| c.len());
-        let structs = StructArray::try_new_with_length(
-            fields(self.types.iter().cloned()),
-            columns,
-            None,
-            rows,
-        )?;
+        let structs = StructArray::try_new_with_length(fields(self.types.iter().cloned()), columns, None, rows)?;
         let item = Arc::new(Field::new_list_field(structs.data_type().clone(), true));
-        let list = ListArray::try_new(
-            item,
-            OffsetBuffer::from_lengths([rows]),
-            Arc::new(structs),
-            None,
-        )?;
+        let list = ListArray::try_new(item, OffsetBuffer::from_lengths([rows]), Arc::new(structs), None)?;
         Ok(vec![ScalarValue::List(Arc::new(list))])
     }
 
@@ -197,20 +124,13 @@ pub(super) struct Sliding {
 
 impl Sliding {
     pub(super) fn new(setup: Setup, make: Make, distinct: bool) -> Self {
-        Sliding {
-            setup,
-            make,
-            distinct,
-            frame: VecDeque::new(),
-        }
+        Sliding { setup, make, distinct, frame: VecDeque::new() }
     }
 }
 
 impl std::fmt::Debug for Sliding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sliding")
-            .field("args", &self.setup.args)
-            .finish_non_exhaustive()
+        f.debug_struct("Sliding").field("args", &self.setup.args).finish_non_exhaustive()
     }
 }
 
@@ -259,13 +179,7 @@ impl Accumulator for Sliding {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self)
-            + self
-                .frame
-                .iter()
-                .flatten()
-                .map(|a| a.get_array_memory_size())
-                .sum::<usize>()
+        size_of_val(self) + self.frame.iter().flatten().map(|a| a.get_array_memory_size()).sum::<usize>()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

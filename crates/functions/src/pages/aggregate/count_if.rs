@@ -56,11 +56,7 @@ impl Accumulator for CountIf {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        self.0 += states[0]
-            .as_primitive::<Int64Type>()
-            .iter()
-            .flatten()
-            .sum::<i64>();
+        self.0 += states[0].as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
         Ok(())
     }
 

@@ -46,9 +46,7 @@ impl Distinct {
                 hashes.insert(hash);
                 if hashes.len() > MOST_EXACT {
                     let mut registers = vec![0; 1 << INDEX_BITS].into_boxed_slice();
-                    hashes
-                        .iter()
-                        .for_each(|hash| register(&mut registers, *hash));
+                    hashes.iter().for_each(|hash| register(&mut registers, *hash));
                     *self = Distinct::Many(registers);
                 }
             }
@@ -72,13 +70,8 @@ impl Distinct {
         }
         let mut registers = state.to_vec().into_boxed_slice();
         match self {
-            Distinct::Few(hashes) => hashes
-                .iter()
-                .for_each(|hash| register(&mut registers, *hash)),
-            Distinct::Many(mine) => registers
-                .iter_mut()
-                .zip(mine)
-                .for_each(|(r, m)| *r = (*r).max(*m)),
+            Distinct::Few(hashes) => hashes.iter().for_each(|hash| register(&mut registers, *hash)),
+            Distinct::Many(mine) => registers.iter_mut().zip(mine).for_each(|(r, m)| *r = (*r).max(*m)),
         }
         *self = Distinct::Many(registers);
     }
@@ -88,11 +81,7 @@ impl Distinct {
             // An odd number of hashes keeps the length apart from that of the registers.
             Distinct::Few(hashes) if hashes.len() * 8 == 1 << INDEX_BITS => {
                 let first = hashes.iter().next();
-                hashes
-                    .iter()
-                    .chain(first)
-                    .flat_map(|h| h.to_le_bytes())
-                    .collect()
+                hashes.iter().chain(first).flat_map(|h| h.to_le_bytes()).collect()
             }
             Distinct::Few(hashes) => hashes.iter().flat_map(|h| h.to_le_bytes()).collect(),
             Distinct::Many(registers) => registers.to_vec(),
@@ -111,11 +100,7 @@ fn estimate(registers: &[u8]) -> i64 {
     let sum: f64 = registers.iter().map(|r| (-f64::from(*r)).exp2()).sum();
     let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
     let empty = registers.iter().filter(|r| **r == 0).count() as f64;
-    let estimate = if raw <= 2.5 * m && empty > 0.0 {
-        m * (m / empty).ln()
-    } else {
-        raw
-    };
+    let estimate = if raw <= 2.5 * m && empty > 0.0 { m * (m / empty).ln() } else { raw };
     estimate.round() as i64
 }
 
@@ -124,9 +109,7 @@ impl Accumulator for Distinct {
         if let Some(e) = columns.get(1) {
             let e = e.as_primitive::<arrow::datatypes::Float64Type>();
             if let Some(e) = e.iter().flatten().find(|e| !(0.0040625..=0.26).contains(e)) {
-                return Err(invalid(format!(
-                    "Standard error must be between 0.0040625 and 0.26, not {e}"
-                )));
+                return Err(invalid(format!("Standard error must be between 0.0040625 and 0.26, not {e}")));
             }
         }
         let column = &columns[0];
@@ -189,12 +172,7 @@ mod tests {
 
     #[test]
     fn states_merge() {
-        for (a, b, c) in [
-            (0, 500, 1000),
-            (0, 512, 600),
-            (0, 5000, 5100),
-            (0, 100, 9000),
-        ] {
+        for (a, b, c) in [(0, 500, 1000), (0, 512, 600), (0, 5000, 5100), (0, 100, 9000)] {
             let mut left = counted(a, b);
             left.merge(&counted(b - 50, c).bytes());
             let error = left.count() as f64 / c as f64 - 1.0;

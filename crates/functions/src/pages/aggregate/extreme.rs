@@ -22,10 +22,7 @@ const MOST_KEPT: i64 = 10_000;
 pub(super) fn by_types(actual: &[DataType]) -> Option<Resolved> {
     match actual {
         [x, y] => Some((vec![x.clone(), y.clone()], x.clone())),
-        [x, y, n] if n.is_integer() => Some((
-            vec![x.clone(), y.clone(), DataType::Int64],
-            array_of(x.clone()),
-        )),
+        [x, y, n] if n.is_integer() => Some((vec![x.clone(), y.clone(), DataType::Int64], array_of(x.clone()))),
         _ => None,
     }
 }
@@ -48,12 +45,7 @@ pub(super) fn make_min_by(setup: &Setup) -> Result<Box<dyn Accumulator>> {
 
 fn make_by(setup: &Setup, wanted: Ordering) -> Result<Box<dyn Accumulator>> {
     match &setup.args[..] {
-        [x, _] => Ok(Box::new(By {
-            wanted,
-            x: x.clone(),
-            y: setup.args[1].clone(),
-            held: None,
-        })),
+        [x, _] => Ok(Box::new(By { wanted, x: x.clone(), y: setup.args[1].clone(), held: None })),
         [x, y, ..] => Ok(Box::new(Top::new(x.clone(), Some(y.clone()), wanted)?)),
         _ => datafusion_common::internal_err!("max_by takes a value and a key"),
     }
@@ -72,19 +64,11 @@ pub(super) fn n_state(setup: &Setup) -> Vec<DataType> {
 }
 
 pub(super) fn make_max_n(setup: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Top::new(
-        setup.args[0].clone(),
-        None,
-        Ordering::Greater,
-    )?))
+    Ok(Box::new(Top::new(setup.args[0].clone(), None, Ordering::Greater)?))
 }
 
 pub(super) fn make_min_n(setup: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Top::new(
-        setup.args[0].clone(),
-        None,
-        Ordering::Less,
-    )?))
+    Ok(Box::new(Top::new(setup.args[0].clone(), None, Ordering::Less)?))
 }
 
 /// Keys such that NaN never wins against a number. In Arrow's order it is greater than all numbers, and its
@@ -92,12 +76,10 @@ pub(super) fn make_min_n(setup: &Setup) -> Result<Box<dyn Accumulator>> {
 fn keys(y: &ArrayRef, wanted: Ordering) -> ArrayRef {
     match y.data_type() {
         DataType::Float64 if wanted == Ordering::Greater => Arc::new(
-            y.as_primitive::<Float64Type>()
-                .unary::<_, Float64Type>(|v| if v.is_nan() { -f64::NAN.abs() } else { v }),
+            y.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| if v.is_nan() { -f64::NAN.abs() } else { v }),
         ),
         DataType::Float32 if wanted == Ordering::Greater => Arc::new(
-            y.as_primitive::<Float32Type>()
-                .unary::<_, Float32Type>(|v| if v.is_nan() { -f32::NAN.abs() } else { v }),
+            y.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| if v.is_nan() { -f32::NAN.abs() } else { v }),
         ),
         _ => Arc::clone(y),
     }
@@ -129,9 +111,7 @@ impl By {
             }
         }
         let better = match &self.held {
-            Some((_, held)) => {
-                make_comparator(&y, held, SortOptions::default())?(best, 0) == self.wanted
-            }
+            Some((_, held)) => make_comparator(&y, held, SortOptions::default())?(best, 0) == self.wanted,
             None => true,
         };
         if better {
@@ -162,22 +142,14 @@ impl Accumulator for By {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let (x, y) = match &self.held {
-            Some((x, y)) => (
-                ScalarValue::try_from_array(x, 0)?,
-                ScalarValue::try_from_array(y, 0)?,
-            ),
-            None => (
-                ScalarValue::try_from(&self.x)?,
-                ScalarValue::try_from(&self.y)?,
-            ),
+            Some((x, y)) => (ScalarValue::try_from_array(x, 0)?, ScalarValue::try_from_array(y, 0)?),
+            None => (ScalarValue::try_from(&self.x)?, ScalarValue::try_from(&self.y)?),
         };
         Ok(vec![x, y, ScalarValue::Boolean(Some(self.held.is_some()))])
     }
 
     fn size(&self) -> usize {
-        let held = self.held.as_ref().map_or(0, |(x, y)| {
-            x.get_array_memory_size() + y.get_array_memory_size()
-        });
+        let held = self.held.as_ref().map_or(0, |(x, y)| x.get_array_memory_size() + y.get_array_memory_size());
         size_of_val(self) + held
     }
 }
@@ -210,46 +182,26 @@ impl PartialOrd for Entry {
 
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key
-            .cmp(&other.key)
-            .then(self.arrived.cmp(&other.arrived))
+        self.key.cmp(&other.key).then(self.arrived.cmp(&other.arrived))
     }
 }
 
 impl std::fmt::Debug for Top {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Top")
-            .field("n", &self.n)
-            .field("kept", &self.kept.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Top").field("n", &self.n).field("kept", &self.kept.len()).finish_non_exhaustive()
     }
 }
 
 impl Top {
     fn new(value_type: DataType, key_type: Option<DataType>, wanted: Ordering) -> Result<Self> {
         // Encoded so that better keys come first.
-        let order = SortOptions {
-            descending: wanted == Ordering::Greater,
-            nulls_first: false,
-        };
-        let ranked =
-            |t: &DataType| RowConverter::new(vec![SortField::new_with_options(t.clone(), order)]);
+        let order = SortOptions { descending: wanted == Ordering::Greater, nulls_first: false };
+        let ranked = |t: &DataType| RowConverter::new(vec![SortField::new_with_options(t.clone(), order)]);
         let (values, keys) = match key_type {
-            Some(t) => (
-                RowConverter::new(vec![SortField::new(value_type.clone())])?,
-                Some((ranked(&t)?, t)),
-            ),
+            Some(t) => (RowConverter::new(vec![SortField::new(value_type.clone())])?, Some((ranked(&t)?, t))),
             None => (ranked(&value_type)?, None),
         };
-        Ok(Top {
-            wanted,
-            values,
-            value_type,
-            keys,
-            kept: BinaryHeap::new(),
-            n: None,
-            arrived: 0,
-        })
+        Ok(Top { wanted, values, value_type, keys, kept: BinaryHeap::new(), n: None, arrived: 0 })
     }
 
     fn size_wanted(&mut self, n: Option<i64>) -> Result<usize> {
@@ -258,9 +210,9 @@ impl Top {
         }
         match n {
             Some(n @ 1..=MOST_KEPT) => Ok(*self.n.insert(n as usize)),
-            Some(n) => Err(invalid(format!(
-                "the number of values to keep must be in the range [1..{MOST_KEPT}], not {n}"
-            ))),
+            Some(n) => {
+                Err(invalid(format!("the number of values to keep must be in the range [1..{MOST_KEPT}], not {n}")))
+            }
             None => Err(invalid("the number of values to keep must not be NULL")),
         }
     }
@@ -273,10 +225,7 @@ impl Top {
                 let keys = converter.convert_columns(&[Arc::clone(&key_column)])?;
                 (keys, Some(self.values.convert_columns(&[Arc::clone(x)])?))
             }
-            None => (
-                self.values.convert_columns(&[Arc::clone(&key_column)])?,
-                None,
-            ),
+            None => (self.values.convert_columns(&[Arc::clone(&key_column)])?, None),
         };
         let nulls = key_column.logical_nulls();
         for row in 0..key_column.len() {
@@ -284,8 +233,7 @@ impl Top {
                 continue;
             }
             let key = key_rows.row(row);
-            if self.kept.len() >= n && self.kept.peek().is_some_and(|worst| key >= worst.key.row())
-            {
+            if self.kept.len() >= n && self.kept.peek().is_some_and(|worst| key >= worst.key.row()) {
                 continue;
             }
             self.arrived += 1;
@@ -305,23 +253,17 @@ impl Top {
     fn sorted(&self) -> Result<(ArrayRef, Option<ArrayRef>)> {
         let mut entries: Vec<&Entry> = self.kept.iter().collect();
         entries.sort();
-        let column =
-            |converter: &RowConverter, rows: Vec<&OwnedRow>, t: &DataType| -> Result<ArrayRef> {
-                if rows.is_empty() {
-                    return Ok(arrow::array::new_empty_array(t));
-                }
-                Ok(converter
-                    .convert_rows(rows.into_iter().map(|r| r.row()))?
-                    .swap_remove(0))
-            };
+        let column = |converter: &RowConverter, rows: Vec<&OwnedRow>, t: &DataType| -> Result<ArrayRef> {
+            if rows.is_empty() {
+                return Ok(arrow::array::new_empty_array(t));
+            }
+            Ok(converter.convert_rows(rows.into_iter().map(|r| r.row()))?.swap_remove(0))
+        };
         let keys: Vec<_> = entries.iter().map(|e| &e.key).collect();
         match &self.keys {
             Some((converter, t)) => {
                 let values = entries.iter().filter_map(|e| e.value.as_ref()).collect();
-                Ok((
-                    column(&self.values, values, &self.value_type)?,
-                    Some(column(converter, keys, t)?),
-                ))
+                Ok((column(&self.values, values, &self.value_type)?, Some(column(converter, keys, t)?)))
             }
             None => Ok((column(&self.values, keys, &self.value_type)?, None)),
         }
@@ -353,10 +295,7 @@ impl Accumulator for Top {
                 continue;
             }
             self.size_wanted(Some(n.value(row)))?;
-            let keys = self
-                .keys
-                .is_some()
-                .then(|| states[1].as_list::<i32>().value(row));
+            let keys = self.keys.is_some().then(|| states[1].as_list::<i32>().value(row));
             self.offer(&values.value(row), keys.as_ref())?;
         }
         Ok(())
@@ -381,11 +320,6 @@ impl Accumulator for Top {
 
     fn size(&self) -> usize {
         let row = |r: &OwnedRow| r.as_ref().len() + 64;
-        size_of_val(self)
-            + self
-                .kept
-                .iter()
-                .map(|e| row(&e.key) + e.value.as_ref().map_or(0, row))
-                .sum::<usize>()
+        size_of_val(self) + self.kept.iter().map(|e| row(&e.key) + e.value.as_ref().map_or(0, row)).sum::<usize>()
     }
 }

@@ -32,19 +32,11 @@ pub(super) fn types(actual: &[DataType]) -> Option<Resolved> {
 }
 
 pub(super) fn state(_: &Setup) -> Vec<DataType> {
-    vec![
-        array_of(DataType::Float64),
-        array_of(DataType::Float64),
-        DataType::Int64,
-    ]
+    vec![array_of(DataType::Float64), array_of(DataType::Float64), DataType::Int64]
 }
 
 pub(super) fn make(setup: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Histogram {
-        returns: setup.returns.clone(),
-        most: None,
-        buckets: vec![],
-    }))
+    Ok(Box::new(Histogram { returns: setup.returns.clone(), most: None, buckets: vec![] }))
 }
 
 #[derive(Debug)]
@@ -108,11 +100,7 @@ impl Accumulator for Histogram {
         let weights = columns.get(2).map(|w| w.as_primitive::<Float64Type>());
         for row in 0..values.len() {
             if values.is_valid(row) && weights.is_none_or(|w| w.is_valid(row)) {
-                self.add(
-                    values.value(row),
-                    weights.map_or(1.0, |w| w.value(row)),
-                    most,
-                );
+                self.add(values.value(row), weights.map_or(1.0, |w| w.value(row)), most);
             }
         }
         Ok(())
@@ -144,29 +132,16 @@ impl Accumulator for Histogram {
             return internal_err!("a map has entries");
         };
         let (values, weights): (Vec<f64>, Vec<f64>) = self.buckets.iter().copied().unzip();
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(Float64Array::from(values)),
-            Arc::new(Float64Array::from(weights)),
-        ];
+        let columns: Vec<ArrayRef> = vec![Arc::new(Float64Array::from(values)), Arc::new(Float64Array::from(weights))];
         let entries = StructArray::try_new(fields.clone(), columns, None)?;
         let offsets = OffsetBuffer::from_lengths([entries.len()]);
-        Ok(ScalarValue::Map(Arc::new(MapArray::try_new(
-            Arc::clone(field),
-            offsets,
-            entries,
-            None,
-            *sorted,
-        )?)))
+        Ok(ScalarValue::Map(Arc::new(MapArray::try_new(Arc::clone(field), offsets, entries, None, *sorted)?)))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let (values, weights): (Vec<f64>, Vec<f64>) = self.buckets.iter().copied().unzip();
         let list = |values| as_list(Arc::new(Float64Array::from(values)));
-        Ok(vec![
-            list(values)?,
-            list(weights)?,
-            ScalarValue::Int64(self.most.map(|m| m as i64)),
-        ])
+        Ok(vec![list(values)?, list(weights)?, ScalarValue::Int64(self.most.map(|m| m as i64))])
     }
 
     fn size(&self) -> usize {

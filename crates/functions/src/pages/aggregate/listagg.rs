@@ -25,13 +25,7 @@ pub(super) fn types(actual: &[DataType]) -> Option<Resolved> {
         }
         _ => false,
     };
-    let takes = [
-        DataType::Utf8View,
-        DataType::Utf8View,
-        DataType::Boolean,
-        DataType::Utf8View,
-        DataType::Boolean,
-    ];
+    let takes = [DataType::Utf8View, DataType::Utf8View, DataType::Boolean, DataType::Utf8View, DataType::Boolean];
     fits.then(|| (takes[..actual.len()].to_vec(), DataType::Utf8View))
 }
 
@@ -150,9 +144,7 @@ impl Accumulator for ListAgg {
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
         match &self.options {
-            Some(options) if !self.values.is_empty() => {
-                Ok(ScalarValue::Utf8View(Some(options.join(&self.values)?)))
-            }
+            Some(options) if !self.values.is_empty() => Ok(ScalarValue::Utf8View(Some(options.join(&self.values)?))),
             _ => Ok(ScalarValue::Utf8View(None)),
         }
     }
@@ -162,20 +154,13 @@ impl Accumulator for ListAgg {
         let options: Vec<&str> = match &self.options {
             Some(o) => vec![
                 &o.separator,
-                if o.overflow_is_error {
-                    "error"
-                } else {
-                    "truncate"
-                },
+                if o.overflow_is_error { "error" } else { "truncate" },
                 &o.filler,
                 if o.count { "count" } else { "" },
             ],
             None => vec![],
         };
-        Ok(vec![
-            list(self.values.iter().map(Some).collect())?,
-            list(options.into_iter().map(Some).collect())?,
-        ])
+        Ok(vec![list(self.values.iter().map(Some).collect())?, list(options.into_iter().map(Some).collect())?])
     }
 
     fn size(&self) -> usize {
@@ -191,24 +176,10 @@ mod tests {
 
     #[test]
     fn overflow_is_an_error_or_is_counted() {
-        let mut options = Options {
-            separator: ",".to_owned(),
-            overflow_is_error: true,
-            filler: "...".to_owned(),
-            count: true,
-        };
-        let values = vec![
-            "x".repeat(LONGEST / 2),
-            "y".repeat(LONGEST / 2),
-            "z".to_owned(),
-        ];
-        assert!(
-            options
-                .join(&values)
-                .unwrap_err()
-                .to_string()
-                .contains("EXCEEDED_FUNCTION_MEMORY_LIMIT")
-        );
+        let mut options =
+            Options { separator: ",".to_owned(), overflow_is_error: true, filler: "...".to_owned(), count: true };
+        let values = vec!["x".repeat(LONGEST / 2), "y".repeat(LONGEST / 2), "z".to_owned()];
+        assert!(options.join(&values).unwrap_err().to_string().contains("EXCEEDED_FUNCTION_MEMORY_LIMIT"));
         options.overflow_is_error = false;
         assert!(options.join(&values).unwrap().ends_with("x,...(2)"));
         assert_eq!(options.join(&values[2..]).unwrap(), "z");

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, ListArray, MapArray, StructArray, new_empty_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, ListArray, MapArray, StructArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int64Type};
 use arrow::row::{OwnedRow, RowConverter, SortField};
@@ -23,10 +21,7 @@ pub(super) fn map_agg_types(actual: &[DataType]) -> Option<Resolved> {
 
 pub(super) fn multimap_agg_types(actual: &[DataType]) -> Option<Resolved> {
     let [key, value] = actual else { return None };
-    Some((
-        actual.to_vec(),
-        map_of(key.clone(), array_of(value.clone())),
-    ))
+    Some((actual.to_vec(), map_of(key.clone(), array_of(value.clone()))))
 }
 
 pub(super) fn map_union_types(actual: &[DataType]) -> Option<Resolved> {
@@ -70,21 +65,11 @@ pub(super) fn make_multimap_agg(setup: &Setup) -> Result<Box<dyn Accumulator>> {
 }
 
 pub(super) fn make_histogram(setup: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Counts {
-        counted: Keys::new(&setup.returns)?,
-        counts: vec![],
-        column: 0,
-        most: Most::Everything,
-    }))
+    Ok(Box::new(Counts { counted: Keys::new(&setup.returns)?, counts: vec![], column: 0, most: Most::Everything }))
 }
 
 pub(super) fn make_most_frequent(setup: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Counts {
-        counted: Keys::new(&setup.returns)?,
-        counts: vec![],
-        column: 1,
-        most: Most::Unknown,
-    }))
+    Ok(Box::new(Counts { counted: Keys::new(&setup.returns)?, counts: vec![], column: 1, most: Most::Unknown }))
 }
 
 /// Distinct keys in the order of their first appearance.
@@ -103,13 +88,7 @@ impl Keys {
         };
         let key_type = key.data_type().clone();
         let converter = RowConverter::new(vec![SortField::new(key_type.clone())])?;
-        Ok(Keys {
-            converter,
-            key_type,
-            positions: HashMap::new(),
-            order: vec![],
-            bytes: 0,
-        })
+        Ok(Keys { converter, key_type, positions: HashMap::new(), order: vec![], bytes: 0 })
     }
 
     /// Calls `each` with every row whose key is not NULL, the position of its key, and whether the key is new.
@@ -149,9 +128,7 @@ fn columns_of<'a>(
     if rows.peek().is_none() {
         return Ok(new_empty_array(data_type));
     }
-    Ok(converter
-        .convert_rows(rows.map(OwnedRow::row))?
-        .swap_remove(0))
+    Ok(converter.convert_rows(rows.map(OwnedRow::row))?.swap_remove(0))
 }
 
 /// A map of one row.
@@ -199,15 +176,7 @@ impl Entries {
         };
         let converter = RowConverter::new(vec![SortField::new(value_type.clone())])?;
         let keys = Keys::new(&setup.returns)?;
-        Ok(Entries {
-            keep,
-            returns: setup.returns.clone(),
-            keys,
-            converter,
-            value_type,
-            values: vec![],
-            bytes: 0,
-        })
+        Ok(Entries { keep, returns: setup.returns.clone(), keys, converter, value_type, values: vec![], bytes: 0 })
     }
 
     fn add(&mut self, keys: &ArrayRef, values: &ArrayRef) -> Result<()> {
@@ -242,10 +211,7 @@ impl Entries {
 
 impl std::fmt::Debug for Entries {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entries")
-            .field("keep", &self.keep)
-            .field("keys", &self.values.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Entries").field("keep", &self.keep).field("keys", &self.values.len()).finish_non_exhaustive()
     }
 }
 
@@ -269,11 +235,7 @@ impl Accumulator for Entries {
             return ScalarValue::try_from(&self.returns);
         }
         let keys = self.keys.column(self.keys.order.iter())?;
-        let values = columns_of(
-            &self.converter,
-            self.values.iter().flatten(),
-            &self.value_type,
-        )?;
+        let values = columns_of(&self.converter, self.values.iter().flatten(), &self.value_type)?;
         let values = match self.keep {
             Values::First => values,
             Values::All => {
@@ -320,9 +282,8 @@ impl Counts {
         let buckets = buckets.as_primitive::<Int64Type>();
         if let (Most::Unknown, Some(Some(n))) = (self.most, buckets.iter().next()) {
             let n = usize::try_from(n).ok().filter(|n| *n >= 2);
-            self.most = Most::Only(n.ok_or_else(|| {
-                invalid("approx_most_frequent bucket count must be greater than one")
-            })?);
+            self.most =
+                Most::Only(n.ok_or_else(|| invalid("approx_most_frequent bucket count must be greater than one"))?);
         }
         Ok(())
     }
@@ -336,9 +297,7 @@ impl Counts {
             order.sort_by_key(|i| std::cmp::Reverse(self.counts[*i]));
             order.truncate(most);
         }
-        let keys = self
-            .counted
-            .column(order.iter().map(|i| &self.counted.order[*i]))?;
+        let keys = self.counted.column(order.iter().map(|i| &self.counted.order[*i]))?;
         let counts: Int64Array = order.iter().map(|i| self.counts[*i]).collect();
         as_map(&self.map_type(), keys, Arc::new(counts))
     }
@@ -346,10 +305,7 @@ impl Counts {
 
 impl std::fmt::Debug for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Counts")
-            .field("most", &self.most)
-            .field("keys", &self.counts.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Counts").field("most", &self.most).field("keys", &self.counts.len()).finish_non_exhaustive()
     }
 }
 
@@ -357,13 +313,12 @@ impl Accumulator for Counts {
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         self.limit_from(columns)?;
         let counts = &mut self.counts;
-        self.counted
-            .visit(&columns[self.column], |_, position, new| {
-                if new {
-                    counts.push(0);
-                }
-                counts[position] += 1;
-            })
+        self.counted.visit(&columns[self.column], |_, position, new| {
+            if new {
+                counts.push(0);
+            }
+            counts[position] += 1;
+        })
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
@@ -408,10 +363,6 @@ impl Accumulator for Counts {
 impl Counts {
     /// Reads the number of buckets where the call has one.
     fn limit_from(&mut self, columns: &[ArrayRef]) -> Result<()> {
-        if self.column > 0 {
-            self.limit(&columns[0])
-        } else {
-            Ok(())
-        }
+        if self.column > 0 { self.limit(&columns[0]) } else { Ok(()) }
     }
 }

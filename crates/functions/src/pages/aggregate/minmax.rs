@@ -7,8 +7,8 @@ use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
 use datafusion_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity,
-    Signature, StatisticsArgs, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+    StatisticsArgs, Volatility,
 };
 use datafusion_functions_aggregate::min_max::{max_udaf, min_udaf};
 
@@ -23,41 +23,23 @@ struct MinMax {
 }
 
 pub(super) fn max() -> AggregateUDF {
-    let many = Aggregate::new(
-        "max",
-        extreme::n_types,
-        extreme::n_state,
-        extreme::make_max_n,
-    );
+    let many = Aggregate::new("max", extreme::n_types, extreme::n_state, extreme::make_max_n);
     both(max_udaf(), many)
 }
 
 pub(super) fn min() -> AggregateUDF {
-    let many = Aggregate::new(
-        "min",
-        extreme::n_types,
-        extreme::n_state,
-        extreme::make_min_n,
-    );
+    let many = Aggregate::new("min", extreme::n_types, extreme::n_state, extreme::make_min_n);
     both(min_udaf(), many)
 }
 
 fn both(one: Arc<AggregateUDF>, many: Aggregate) -> AggregateUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
-    AggregateUDF::new_from_impl(MinMax {
-        signature,
-        one,
-        many: Arc::new(many.build()),
-    })
+    AggregateUDF::new_from_impl(MinMax { signature, one, many: Arc::new(many.build()) })
 }
 
 impl MinMax {
     fn form(&self, arguments: usize) -> &dyn AggregateUDFImpl {
-        if arguments == 1 {
-            self.one.inner().as_ref()
-        } else {
-            self.many.inner().as_ref()
-        }
+        if arguments == 1 { self.one.inner().as_ref() } else { self.many.inner().as_ref() }
     }
 }
 
@@ -82,10 +64,7 @@ impl AggregateUDFImpl for MinMax {
         self.form(args.exprs.len()).accumulator(args)
     }
 
-    fn create_sliding_accumulator(
-        &self,
-        args: AccumulatorArgs<'_>,
-    ) -> Result<Box<dyn Accumulator>> {
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         self.form(args.exprs.len()).create_sliding_accumulator(args)
     }
 
@@ -94,14 +73,10 @@ impl AggregateUDFImpl for MinMax {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.form(args.exprs.len())
-            .groups_accumulator_supported(args)
+        self.form(args.exprs.len()).groups_accumulator_supported(args)
     }
 
-    fn create_groups_accumulator(
-        &self,
-        args: AccumulatorArgs<'_>,
-    ) -> Result<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
         self.form(args.exprs.len()).create_groups_accumulator(args)
     }
 
@@ -118,11 +93,7 @@ impl AggregateUDFImpl for MinMax {
     }
 
     fn value_from_stats(&self, statistics: &StatisticsArgs<'_>) -> Option<ScalarValue> {
-        if statistics.exprs.len() == 1 {
-            self.one.value_from_stats(statistics)
-        } else {
-            None
-        }
+        if statistics.exprs.len() == 1 { self.one.value_from_stats(statistics) } else { None }
     }
 
     fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {

@@ -19,27 +19,20 @@ pub(super) fn state(_: &Setup) -> Vec<DataType> {
 }
 
 pub(super) fn make_skewness(_: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Central {
-        moments: Moments::default(),
-        result: Moments::skewness,
-    }))
+    Ok(Box::new(Central { moments: Moments::default(), result: Moments::skewness }))
 }
 
 pub(super) fn make_kurtosis(_: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(Central {
-        moments: Moments::default(),
-        result: Moments::kurtosis,
-    }))
+    Ok(Box::new(Central { moments: Moments::default(), result: Moments::kurtosis }))
+}
+
+/// Count and sum of the logarithms.
+pub(super) fn geometric_mean_state(_: &Setup) -> Vec<DataType> {
+    vec![DataType::Float64; 2]
 }
 
 pub(super) fn make_geometric_mean(_: &Setup) -> Result<Box<dyn Accumulator>> {
-    Ok(Box::new(
-        Central {
-            moments: Moments::default(),
-            result: |m| (m.n > 0.0).then(|| m.mean.exp()),
-        }
-        .logarithms(),
-    ))
+    Ok(Box::<Logarithms>::default())
 }
 
 /// Moments that can be merged (Pébay, "Formulas for robust, one-pass parallel computation").
@@ -69,13 +62,7 @@ impl Moments {
             + delta.powi(3) * na * nb * (na - nb) / (n * n)
             + 3.0 * delta * (na * other.m2 - nb * self.m2) / n;
         let m2 = self.m2 + other.m2 + delta.powi(2) * na * nb / n;
-        *self = Moments {
-            n,
-            mean: self.mean + delta * nb / n,
-            m2,
-            m3,
-            m4,
-        };
+        *self = Moments { n, mean: self.mean + delta * nb / n, m2, m3, m4 };
     }
 
     fn skewness(&self) -> Option<f64> {
@@ -86,8 +73,7 @@ impl Moments {
         let n = self.n;
         (n >= 4.0).then(|| {
             let rest = (n - 2.0) * (n - 3.0);
-            (n - 1.0) * n * (n + 1.0) / rest * self.m4 / (self.m2 * self.m2)
-                - 3.0 * (n - 1.0) * (n - 1.0) / rest
+            (n - 1.0) * n * (n + 1.0) / rest * self.m4 / (self.m2 * self.m2) - 3.0 * (n - 1.0) * (n - 1.0) / rest
         })
     }
 }
@@ -99,16 +85,8 @@ struct Central {
 }
 
 impl Central {
-    fn logarithms(self) -> Logarithms {
-        Logarithms(self)
-    }
-
     fn add(&mut self, value: f64) {
-        self.moments.merge(&Moments {
-            n: 1.0,
-            mean: value,
-            ..Moments::default()
-        });
+        self.moments.merge(&Moments { n: 1.0, mean: value, ..Moments::default() });
     }
 }
 
@@ -127,13 +105,7 @@ impl Accumulator for Central {
                 continue;
             }
             let at = |i: usize| column(i).value(row);
-            self.moments.merge(&Moments {
-                n: at(0),
-                mean: at(1),
-                m2: at(2),
-                m3: at(3),
-                m4: at(4),
-            });
+            self.moments.merge(&Moments { n: at(0), mean: at(1), m2: at(2), m3: at(3), m4: at(4) });
         }
         Ok(())
     }
@@ -144,9 +116,7 @@ impl Accumulator for Central {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let m = self.moments;
-        Ok([m.n, m.mean, m.m2, m.m3, m.m4]
-            .map(|v| ScalarValue::Float64(Some(v)))
-            .to_vec())
+        Ok([m.n, m.mean, m.m2, m.m3, m.m4].map(|v| ScalarValue::Float64(Some(v))).to_vec())
     }
 
     fn size(&self) -> usize {
@@ -154,35 +124,35 @@ impl Accumulator for Central {
     }
 }
 
-/// The same over logarithms of the values.
-#[derive(Debug)]
-struct Logarithms(Central);
+/// The mean of logarithms.
+#[derive(Debug, Default)]
+struct Logarithms {
+    n: f64,
+    sum: f64,
+}
 
 impl Accumulator for Logarithms {
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         for value in columns[0].as_primitive::<Float64Type>().iter().flatten() {
-            // The logarithm of zero would make the other moments meaningless, and only the mean is wanted.
-            let m = &mut self.0.moments;
-            m.n += 1.0;
-            m.mean += if value > 0.0 {
-                (value.ln() - m.mean) / m.n
-            } else {
-                value.ln()
-            };
+            self.n += 1.0;
+            self.sum += value.ln();
         }
         Ok(())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        self.0.merge_batch(states)
+        let total = |i: usize| states[i].as_primitive::<Float64Type>().iter().flatten().sum::<f64>();
+        self.n += total(0);
+        self.sum += total(1);
+        Ok(())
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.0.evaluate()
+        Ok(ScalarValue::Float64((self.n > 0.0).then(|| (self.sum / self.n).exp())))
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        self.0.state()
+        Ok([self.n, self.sum].map(|v| ScalarValue::Float64(Some(v))).to_vec())
     }
 
     fn size(&self) -> usize {

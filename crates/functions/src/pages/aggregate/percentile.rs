@@ -36,11 +36,7 @@ pub(super) fn types(actual: &[DataType]) -> Option<Resolved> {
     }
     let mut takes = vec![x.clone()];
     takes.extend(weight.map(|_| DataType::Float64));
-    takes.push(if many {
-        array_of(DataType::Float64)
-    } else {
-        DataType::Float64
-    });
+    takes.push(if many { array_of(DataType::Float64) } else { DataType::Float64 });
     Some((takes, if many { array_of(x) } else { x }))
 }
 
@@ -81,15 +77,9 @@ impl Percentile {
         if values.null_count() > 0 {
             return Err(invalid("Percentile cannot be NULL"));
         }
-        let values = if self.many {
-            values.values().to_vec()
-        } else {
-            values.values()[..1].to_vec()
-        };
+        let values = if self.many { values.values().to_vec() } else { values.values()[..1].to_vec() };
         if let Some(p) = values.iter().find(|p| !(0.0..=1.0).contains(*p)) {
-            return Err(invalid(format!(
-                "Percentile must be between 0 and 1, not {p}"
-            )));
+            return Err(invalid(format!("Percentile must be between 0 and 1, not {p}")));
         }
         self.wanted = Some(values);
         Ok(())
@@ -97,11 +87,7 @@ impl Percentile {
 
     fn value(&mut self, quantile: f64) -> Option<f64> {
         let value = self.digest.value_at(quantile)?;
-        Some(if self.value_type == DataType::Int64 {
-            value.round()
-        } else {
-            value
-        })
+        Some(if self.value_type == DataType::Int64 { value.round() } else { value })
     }
 }
 
@@ -110,18 +96,14 @@ impl Accumulator for Percentile {
         self.want(&columns[columns.len() - 1])?;
         let values = cast(&columns[0], &DataType::Float64)?;
         let values = values.as_primitive::<Float64Type>();
-        let weights = self
-            .weighted
-            .then(|| columns[1].as_primitive::<Float64Type>());
+        let weights = self.weighted.then(|| columns[1].as_primitive::<Float64Type>());
         for row in 0..values.len() {
             if values.is_null(row) || weights.is_some_and(|w| w.is_null(row)) {
                 continue;
             }
             let weight = weights.map_or(1.0, |w| w.value(row));
             if !(weight > 0.0 && weight.is_finite()) {
-                return Err(invalid(format!(
-                    "percentile weight must be > 0, not {weight}"
-                )));
+                return Err(invalid(format!("percentile weight must be > 0, not {weight}")));
             }
             let value = values.value(row);
             if value.is_nan() {
@@ -134,16 +116,10 @@ impl Accumulator for Percentile {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         let part = |column: usize, row: usize| -> Vec<f64> {
-            states[column]
-                .as_list::<i32>()
-                .value(row)
-                .as_primitive::<Float64Type>()
-                .values()
-                .to_vec()
+            states[column].as_list::<i32>().value(row).as_primitive::<Float64Type>().values().to_vec()
         };
         for row in 0..states[0].len() {
-            let (means, weights, extremes, wanted) =
-                (part(0, row), part(1, row), part(2, row), part(3, row));
+            let (means, weights, extremes, wanted) = (part(0, row), part(1, row), part(2, row), part(3, row));
             if !wanted.is_empty() {
                 self.wanted.get_or_insert(wanted);
             }
@@ -157,36 +133,19 @@ impl Accumulator for Percentile {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let wanted = self.wanted.clone().unwrap_or_default();
         if self.digest.is_empty() || (wanted.is_empty() && !self.many) {
-            let none = if self.many {
-                array_of(self.value_type.clone())
-            } else {
-                self.value_type.clone()
-            };
+            let none = if self.many { array_of(self.value_type.clone()) } else { self.value_type.clone() };
             return ScalarValue::try_from(&none);
         }
         let values: Float64Array = wanted.iter().map(|q| self.value(*q)).collect();
         let values = cast(&values, &self.value_type)?;
-        if self.many {
-            as_list(values)
-        } else {
-            ScalarValue::try_from_array(&values, 0)
-        }
+        if self.many { as_list(values) } else { ScalarValue::try_from_array(&values, 0) }
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let list = |values: Vec<f64>| as_list(Arc::new(Float64Array::from(values)));
         let (means, weights, min, max) = self.digest.parts();
-        let extremes = if self.digest.is_empty() {
-            vec![]
-        } else {
-            vec![min, max]
-        };
-        Ok(vec![
-            list(means)?,
-            list(weights)?,
-            list(extremes)?,
-            list(self.wanted.clone().unwrap_or_default())?,
-        ])
+        let extremes = if self.digest.is_empty() { vec![] } else { vec![min, max] };
+        Ok(vec![list(means)?, list(weights)?, list(extremes)?, list(self.wanted.clone().unwrap_or_default())?])
     }
 
     fn size(&self) -> usize {

@@ -149,10 +149,7 @@ impl Digest {
                     }
                     right_unit = 0.5;
                 }
-                let (z1, z2) = (
-                    offset - passed - left_unit,
-                    passed + step - offset - right_unit,
-                );
+                let (z1, z2) = (offset - passed - left_unit, passed + step - offset - right_unit);
                 return Some(weighted(left, z2, right, z1));
             }
             passed += step;

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array,
-    PrimitiveArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, DurationMillisecondType, Float64Type, Int64Type,
-    IntervalUnit, IntervalYearMonthType, TimeUnit,
+    ArrowPrimitiveType, DataType, Decimal128Type, DurationMillisecondType, Float64Type, Int64Type, IntervalUnit,
+    IntervalYearMonthType, TimeUnit,
 };
 use datafusion_common::{Result, ScalarValue, exec_err};
 use datafusion_expr::{Accumulator, EmitTo, GroupsAccumulator};
@@ -48,11 +45,7 @@ pub(super) fn sum_types(actual: &[DataType]) -> Option<Resolved> {
 pub(super) fn avg_types(actual: &[DataType]) -> Option<Resolved> {
     let [t] = actual else { return None };
     let t = input(t)?;
-    let returns = if t == DataType::Int64 {
-        DataType::Float64
-    } else {
-        t.clone()
-    };
+    let returns = if t == DataType::Int64 { DataType::Float64 } else { t.clone() };
     Some((vec![t], returns))
 }
 
@@ -62,11 +55,7 @@ fn is_float(t: &DataType) -> bool {
 
 /// A total and the number of values in it.
 pub(super) fn state(setup: &Setup) -> Vec<DataType> {
-    let total = if is_float(&setup.args[0]) {
-        DataType::Float64
-    } else {
-        DataType::Decimal128(38, 0)
-    };
+    let total = if is_float(&setup.args[0]) { DataType::Float64 } else { DataType::Decimal128(38, 0) };
     vec![total, DataType::Int64]
 }
 
@@ -103,17 +92,8 @@ enum Amounts {
 
 impl Totals {
     fn new(setup: &Setup, average: bool) -> Self {
-        let amounts = if is_float(&setup.args[0]) {
-            Amounts::Float(vec![])
-        } else {
-            Amounts::Exact(vec![])
-        };
-        Totals {
-            returns: setup.returns.clone(),
-            average,
-            amounts,
-            counts: vec![],
-        }
+        let amounts = if is_float(&setup.args[0]) { Amounts::Float(vec![]) } else { Amounts::Exact(vec![]) };
+        Totals { returns: setup.returns.clone(), average, amounts, counts: vec![] }
     }
 
     fn resize(&mut self, groups: usize) {
@@ -125,12 +105,7 @@ impl Totals {
     }
 
     /// Adds (`sign` 1) or takes back (`sign` -1) values; `group` says which group a row belongs to.
-    fn apply(
-        &mut self,
-        values: &ArrayRef,
-        sign: i8,
-        mut group: impl FnMut(usize) -> Option<usize>,
-    ) -> Result<()> {
+    fn apply(&mut self, values: &ArrayRef, sign: i8, mut group: impl FnMut(usize) -> Option<usize>) -> Result<()> {
         let counts = &mut self.counts;
         match &mut self.amounts {
             Amounts::Float(sums) => {
@@ -147,42 +122,27 @@ impl Totals {
             }
             Amounts::Exact(sums) => {
                 let mut add = |g: usize, v: i128| {
-                    sums[g] = sums[g]
-                        .checked_add(v * i128::from(sign))
-                        .ok_or_else(|| out_of_range("Decimal overflow"))?;
+                    sums[g] =
+                        sums[g].checked_add(v * i128::from(sign)).ok_or_else(|| out_of_range("Decimal overflow"))?;
                     counts[g] += i64::from(sign);
                     Ok(())
                 };
                 match values.data_type() {
-                    DataType::Int64 => {
-                        each(values.as_primitive::<Int64Type>(), &mut group, |g, v| {
-                            add(g, v.into())
-                        })
+                    DataType::Int64 => each(values.as_primitive::<Int64Type>(), &mut group, |g, v| add(g, v.into())),
+                    DataType::Decimal128(..) => each(values.as_primitive::<Decimal128Type>(), &mut group, add),
+                    t if *t == MILLIS => {
+                        each(values.as_primitive::<DurationMillisecondType>(), &mut group, |g, v| add(g, v.into()))
                     }
-                    DataType::Decimal128(..) => {
-                        each(values.as_primitive::<Decimal128Type>(), &mut group, add)
+                    t if *t == MONTHS => {
+                        each(values.as_primitive::<IntervalYearMonthType>(), &mut group, |g, v| add(g, v.into()))
                     }
-                    t if *t == MILLIS => each(
-                        values.as_primitive::<DurationMillisecondType>(),
-                        &mut group,
-                        |g, v| add(g, v.into()),
-                    ),
-                    t if *t == MONTHS => each(
-                        values.as_primitive::<IntervalYearMonthType>(),
-                        &mut group,
-                        |g, v| add(g, v.into()),
-                    ),
                     t => exec_err!("{t} cannot be added up"),
                 }
             }
         }
     }
 
-    fn merge(
-        &mut self,
-        states: &[ArrayRef],
-        mut group: impl FnMut(usize) -> Option<usize>,
-    ) -> Result<()> {
+    fn merge(&mut self, states: &[ArrayRef], mut group: impl FnMut(usize) -> Option<usize>) -> Result<()> {
         let counts = states[1].as_primitive::<Int64Type>();
         for row in 0..counts.len() {
             let Some(g) = group(row) else { continue };
@@ -191,14 +151,10 @@ impl Totals {
             }
             self.counts[g] += counts.value(row);
             match &mut self.amounts {
-                Amounts::Float(sums) => {
-                    sums[g] += states[0].as_primitive::<Float64Type>().value(row)
-                }
+                Amounts::Float(sums) => sums[g] += states[0].as_primitive::<Float64Type>().value(row),
                 Amounts::Exact(sums) => {
                     let more = states[0].as_primitive::<Decimal128Type>().value(row);
-                    sums[g] = sums[g]
-                        .checked_add(more)
-                        .ok_or_else(|| out_of_range("Decimal overflow"))?;
+                    sums[g] = sums[g].checked_add(more).ok_or_else(|| out_of_range("Decimal overflow"))?;
                 }
             }
         }
@@ -219,8 +175,7 @@ impl Totals {
                 Ok(cast(&result, &self.returns)?)
             }
             Amounts::Exact(sums) if self.returns == DataType::Float64 => {
-                let value =
-                    |g: usize| (self.counts[g] > 0).then(|| sums[g] as f64 / self.counts[g] as f64);
+                let value = |g: usize| (self.counts[g] > 0).then(|| sums[g] as f64 / self.counts[g] as f64);
                 Ok(Arc::new(range.map(value).collect::<Float64Array>()))
             }
             Amounts::Exact(sums) => {
@@ -241,9 +196,7 @@ impl Totals {
                 // Largest magnitude of as many digits as the type has.
                 let limit = 10i128.pow(u32::from(*p).min(38)) - 1;
                 let fits = |v: Option<i128>| match v {
-                    Some(v) if v.unsigned_abs() > limit.unsigned_abs() => {
-                        Err(out_of_range("Decimal overflow"))
-                    }
+                    Some(v) if v.unsigned_abs() > limit.unsigned_abs() => Err(out_of_range("Decimal overflow")),
                     v => Ok(v),
                 };
                 let values = values.map(fits).collect::<Result<Decimal128Array>>()?;
@@ -263,10 +216,7 @@ impl Totals {
             }
             Amounts::Float(sums) => Arc::new(Float64Array::from(sums[range.clone()].to_vec())),
         };
-        Ok(vec![
-            amounts,
-            Arc::new(Int64Array::from(self.counts[range].to_vec())),
-        ])
+        Ok(vec![amounts, Arc::new(Int64Array::from(self.counts[range].to_vec()))])
     }
 
     /// Groups that `emit_to` names.
@@ -303,11 +253,7 @@ fn each<T: ArrowPrimitiveType>(
 
 fn half_up(sum: i128, n: i128) -> i128 {
     let (quotient, rest) = (sum / n, sum % n);
-    if rest.unsigned_abs() * 2 >= n.unsigned_abs() {
-        quotient + rest.signum()
-    } else {
-        quotient
-    }
+    if rest.unsigned_abs() * 2 >= n.unsigned_abs() { quotient + rest.signum() } else { quotient }
 }
 
 fn narrow<T>(values: impl Iterator<Item = Option<i128>>, overflow: &str) -> Result<ArrayRef>
@@ -315,13 +261,8 @@ where
     T: ArrowPrimitiveType,
     T::Native: TryFrom<i128>,
 {
-    let fits = |v: Option<i128>| {
-        v.map(|v| T::Native::try_from(v).map_err(|_| out_of_range(overflow)))
-            .transpose()
-    };
-    Ok(Arc::new(
-        values.map(fits).collect::<Result<PrimitiveArray<T>>>()?,
-    ))
+    let fits = |v: Option<i128>| v.map(|v| T::Native::try_from(v).map_err(|_| out_of_range(overflow))).transpose();
+    Ok(Arc::new(values.map(fits).collect::<Result<PrimitiveArray<T>>>()?))
 }
 
 impl GroupsAccumulator for Totals {
@@ -356,11 +297,7 @@ impl GroupsAccumulator for Totals {
         Ok(result)
     }
 
-    fn convert_to_state(
-        &self,
-        values: &[ArrayRef],
-        filter: Option<&BooleanArray>,
-    ) -> Result<Vec<ArrayRef>> {
+    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         // Every row is a group of its own.
         let mut totals = Totals {
             returns: self.returns.clone(),
@@ -422,11 +359,7 @@ impl Accumulator for One {
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         self.0.resize(1);
-        self.0
-            .states(0..1)?
-            .iter()
-            .map(|a| ScalarValue::try_from_array(a, 0))
-            .collect()
+        self.0.states(0..1)?.iter().map(|a| ScalarValue::try_from_array(a, 0)).collect()
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {

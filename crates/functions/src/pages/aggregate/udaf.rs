@@ -8,14 +8,11 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::expr::AggregateFunction;
-use datafusion_expr::function::{
-    AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs,
-};
+use datafusion_expr::function::{AccumulatorArgs, AggregateFunctionSimplification, StateFieldsArgs};
 use datafusion_expr::simplify::SimplifyContext;
 use datafusion_expr::utils::{AggregateOrderSensitivity, format_state_name};
 use datafusion_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, GroupsAccumulator, ReversedUDAF, Signature,
-    Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
 };
 
 use super::collected::{Collected, Sliding, collected_type};
@@ -122,11 +119,7 @@ impl Aggregate {
 
     fn setup(args: &AccumulatorArgs<'_>) -> Setup {
         Setup {
-            args: args
-                .expr_fields
-                .iter()
-                .map(|f| f.data_type().clone())
-                .collect(),
+            args: args.expr_fields.iter().map(|f| f.data_type().clone()).collect(),
             returns: args.return_field.data_type().clone(),
         }
     }
@@ -134,9 +127,7 @@ impl Aggregate {
 
 impl Debug for Aggregate {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aggregate")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Aggregate").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -165,15 +156,11 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn coerce_types(&self, actual: &[DataType]) -> Result<Vec<DataType>> {
-        (self.types)(actual)
-            .map(|(takes, _)| takes)
-            .ok_or_else(|| refused(self.name, actual))
+        (self.types)(actual).map(|(takes, _)| takes).ok_or_else(|| refused(self.name, actual))
     }
 
     fn return_type(&self, actual: &[DataType]) -> Result<DataType> {
-        (self.types)(actual)
-            .map(|(_, returns)| returns)
-            .ok_or_else(|| refused(self.name, actual))
+        (self.types)(actual).map(|(_, returns)| returns).ok_or_else(|| refused(self.name, actual))
     }
 
     fn is_nullable(&self) -> bool {
@@ -193,66 +180,31 @@ impl AggregateUDFImpl for Aggregate {
             return (self.make)(&setup);
         }
         let order: &[_] = if self.ordered { args.order_bys } else { &[] };
-        let order = order
-            .iter()
-            .map(|by| Ok((by.expr.data_type(args.schema)?, by.options)))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Box::new(Collected::new(
-            setup,
-            self.make,
-            order,
-            args.is_distinct && self.duplicates_matter,
-        )?))
+        let order =
+            order.iter().map(|by| Ok((by.expr.data_type(args.schema)?, by.options))).collect::<Result<Vec<_>>>()?;
+        Ok(Box::new(Collected::new(setup, self.make, order, args.is_distinct && self.duplicates_matter)?))
     }
 
-    fn create_sliding_accumulator(
-        &self,
-        args: AccumulatorArgs<'_>,
-    ) -> Result<Box<dyn Accumulator>> {
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         if self.retracts && !self.collects(args.is_distinct, false) {
             return (self.make)(&Self::setup(&args));
         }
         let distinct = args.is_distinct && self.duplicates_matter;
-        Ok(Box::new(Sliding::new(
-            Self::setup(&args),
-            self.make,
-            distinct,
-        )))
+        Ok(Box::new(Sliding::new(Self::setup(&args), self.make, distinct)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        let inputs: Vec<_> = args
-            .input_fields
-            .iter()
-            .map(|f| f.data_type().clone())
-            .collect();
+        let inputs: Vec<_> = args.input_fields.iter().map(|f| f.data_type().clone()).collect();
         if self.collects(args.is_distinct, !args.ordering_fields.is_empty()) {
-            let order = if self.ordered {
-                args.ordering_fields
-            } else {
-                &[]
-            };
+            let order = if self.ordered { args.ordering_fields } else { &[] };
             let order = order.iter().map(|f| f.data_type().clone());
             let collected = collected_type(inputs.into_iter().chain(order));
-            return Ok(vec![Arc::new(Field::new(
-                format_state_name(args.name, "rows"),
-                collected,
-                true,
-            ))]);
+            return Ok(vec![Arc::new(Field::new(format_state_name(args.name, "rows"), collected, true))]);
         }
-        let setup = Setup {
-            args: inputs,
-            returns: args.return_field.data_type().clone(),
-        };
+        let setup = Setup { args: inputs, returns: args.return_field.data_type().clone() };
         let fields = (self.state)(&setup).into_iter().enumerate();
         Ok(fields
-            .map(|(i, t)| {
-                Arc::new(Field::new(
-                    format_state_name(args.name, &format!("state{i}")),
-                    t,
-                    true,
-                ))
-            })
+            .map(|(i, t)| Arc::new(Field::new(format_state_name(args.name, &format!("state{i}")), t, true)))
             .collect())
     }
 
@@ -260,10 +212,7 @@ impl AggregateUDFImpl for Aggregate {
         self.groups.is_some() && !self.collects(args.is_distinct, !args.order_bys.is_empty())
     }
 
-    fn create_groups_accumulator(
-        &self,
-        args: AccumulatorArgs<'_>,
-    ) -> Result<Box<dyn GroupsAccumulator>> {
+    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
         match self.groups {
             Some(groups) => groups(&Self::setup(&args)),
             None => datafusion_common::internal_err!("{} has no accumulator of groups", self.name),
@@ -271,26 +220,15 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        if self.ordered {
-            AggregateOrderSensitivity::Beneficial
-        } else {
-            AggregateOrderSensitivity::Insensitive
-        }
+        if self.ordered { AggregateOrderSensitivity::Beneficial } else { AggregateOrderSensitivity::Insensitive }
     }
 
-    fn with_beneficial_ordering(
-        self: Arc<Self>,
-        _ordered: bool,
-    ) -> Result<Option<Arc<dyn AggregateUDFImpl>>> {
+    fn with_beneficial_ordering(self: Arc<Self>, _ordered: bool) -> Result<Option<Arc<dyn AggregateUDFImpl>>> {
         Ok(self.ordered.then(|| self as _))
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
-        if self.ordered {
-            ReversedUDAF::NotSupported
-        } else {
-            ReversedUDAF::Identical
-        }
+        if self.ordered { ReversedUDAF::NotSupported } else { ReversedUDAF::Identical }
     }
 
     fn simplify(&self) -> Option<AggregateFunctionSimplification> {
