@@ -154,6 +154,58 @@ impl Accumulator for By {
     }
 }
 
+/// Types of the forms with one argument that is computed here: floating-point numbers, for DataFusion's own take NaN
+/// for the greatest.
+pub(super) fn float_types(actual: &[DataType]) -> Option<Resolved> {
+    match actual {
+        [DataType::Float32 | DataType::Float64] => Some((actual.to_vec(), actual[0].clone())),
+        _ => None,
+    }
+}
+
+pub(super) fn float_state(setup: &Setup) -> Vec<DataType> {
+    vec![setup.returns.clone()]
+}
+
+pub(super) fn make_max_float(setup: &Setup) -> Result<Box<dyn Accumulator>> {
+    Ok(Box::new(Itself(By {
+        wanted: Ordering::Greater,
+        x: setup.returns.clone(),
+        y: setup.returns.clone(),
+        held: None,
+    })))
+}
+
+pub(super) fn make_min_float(setup: &Setup) -> Result<Box<dyn Accumulator>> {
+    Ok(Box::new(Itself(By { wanted: Ordering::Less, x: setup.returns.clone(), y: setup.returns.clone(), held: None })))
+}
+
+/// The best key itself.
+#[derive(Debug)]
+struct Itself(By);
+
+impl Accumulator for Itself {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.0.offer(&values[0], &values[0])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.0.offer(&states[0], &states[0])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.0.evaluate()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.0.evaluate()?])
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+}
+
 /// The `n` best values, or the values beside the `n` best keys.
 struct Top {
     wanted: Ordering,
