@@ -19,6 +19,8 @@ use crate::temporal::{Zone, parse_timestamp};
 use crate::text::{Formatter, Style};
 use crate::types::{self, Type};
 
+pub(crate) use temporal::utc_clock;
+
 /// What becomes of a value that has no counterpart in the target type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnError {

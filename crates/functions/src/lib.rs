@@ -9,6 +9,7 @@ pub mod types;
 
 mod cast;
 mod columns;
+mod datetime_pattern;
 mod instants;
 mod json_text;
 mod lists;

@@ -3,7 +3,9 @@
 mod encode;
 mod hash;
 
-use crate::columns::{Scalar, Type, Types};
+pub(crate) use hash::xxh64;
+
+use crate::columns::{Scalar, Type};
 use crate::{Doc, Functions};
 
 use Type::{Bigint, Double, Integer, Real, Varbinary, Varchar};

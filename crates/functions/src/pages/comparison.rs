@@ -9,6 +9,7 @@ use datafusion_common::Result;
 use datafusion_expr::type_coercion::binary::type_union_resolution;
 
 use crate::columns::{Call, Resolved, Scalar, Types};
+use crate::types::is_varchar;
 use crate::{Doc, Functions};
 
 /// The functions of this page.
@@ -26,7 +27,9 @@ fn types(actual: &[DataType]) -> Option<Resolved> {
         first.clone()
     } else {
         let numbers = actual.iter().skip(1).try_fold(first.clone(), |t, next| super::math::widest(&t, next));
-        numbers.or_else(|| type_union_resolution(actual))?
+        // Numbers and texts have no order in common, though DataFusion would find one.
+        let refused = actual.iter().any(DataType::is_numeric) && actual.iter().any(is_varchar);
+        numbers.or_else(|| type_union_resolution(actual).filter(|_| !refused))?
     };
     Some((vec![common.clone(); actual.len()], common))
 }

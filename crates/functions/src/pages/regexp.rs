@@ -11,7 +11,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use datafusion_common::Result;
 use datafusion_expr::HigherOrderUDF;
 
-use crate::columns::{Call, Scalar, Type, Types, invalid, known};
+use crate::columns::{Call, Scalar, Type, invalid, known};
 use crate::{Doc, Functions};
 use pattern::{Groups, Pattern, Patterns};
 

@@ -134,7 +134,7 @@ fn concat_ws_types(actual: &[DataType]) -> Option<Resolved> {
 
 fn concat_ws(call: &Call) -> Result<ArrayRef> {
     // Trino bounds the values that one call may join.
-    const MOST_VALUES: usize = 254;
+    const MOST_VALUES: usize = 126;
     if call.len() - 1 > MOST_VALUES {
         return Err(invalid(format!("concat_ws joins at most {MOST_VALUES} strings, not {}", call.len() - 1)));
     }

@@ -8,7 +8,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Int64Type;
 use datafusion_common::Result;
 
-use crate::columns::{Call, Scalar, Type, Types, invalid, known};
+use crate::columns::{Call, Scalar, Type, invalid, known};
 use crate::{Doc, Functions};
 use uri::Uri;
 

@@ -18,7 +18,7 @@ where
     T::Native: Into<i128> + TryFrom<i128>,
 {
     let x = call.column::<PrimitiveArray<T>>(0)?;
-    let name = call.return_type.to_string();
+    let name = crate::types::trino_name(&call.return_type);
     call.numbers::<T>(|i| {
         let value = f(known!(x.get(i)).into());
         let fits = T::Native::try_from(value);
