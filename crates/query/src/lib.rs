@@ -12,6 +12,8 @@ mod error;
 mod planning;
 mod session;
 mod single;
+mod table;
+mod tables;
 mod unnest;
 pub mod value;
 

@@ -1,6 +1,5 @@
 //! What DataFusion's planner may see: the tables, the functions, the options.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
@@ -17,10 +16,12 @@ use datafusion::logical_expr::{
 use datafusion::sql::parser::Statement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
+use crate::tables::Tables;
+
 /// The planner's view of one session while it plans one statement.
 pub(crate) struct Provider<'a> {
     pub(crate) state: &'a SessionState,
-    pub(crate) tables: HashMap<String, Arc<dyn TableSource>>,
+    pub(crate) tables: &'a Tables<'a>,
 }
 
 /// Plans `statement`.
@@ -36,13 +37,7 @@ pub(crate) fn plan(provider: &Provider<'_>, statement: Statement) -> Result<Logi
 
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        match self.tables.get(name.table()) {
-            Some(table) => Ok(Arc::clone(table)),
-            None => plan_err!(
-                "TABLE_NOT_FOUND: event data store '{}' does not exist",
-                name.table()
-            ),
-        }
+        self.tables.find(name.table())
     }
 
     fn get_table_function_source(

@@ -1,6 +1,5 @@
 //! Sessions: from text to a stream of batches.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -21,6 +20,7 @@ use futures::{Stream, StreamExt};
 use crate::error::{Error, Kind, Result};
 use crate::planning::{self, Provider};
 use crate::single::Single;
+use crate::tables::Tables;
 use crate::unnest::UnnestPlanner;
 use crate::{decorrelate};
 
@@ -101,9 +101,10 @@ impl Session {
         let parsed = cloudtarn_dialect::parse(sql)?;
         let ctx = SessionContext::new_with_state(self.state.clone());
         let state = ctx.state();
+        let tables = Tables::new(self.store.as_ref(), &parsed.statement);
         let provider = Provider {
             state: &state,
-            tables: HashMap::new(),
+            tables: &tables,
         };
         let plan = planning::plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
         let plan = decorrelate::rewrite(plan, &self.single)?;
