@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{
-    Column, DFSchema, JoinType, NullEquality, NullHandling, ScalarValue, TableReference, UnnestOptions, not_impl_err,
+    Column, ExprSchema, DFSchema, JoinType, NullEquality, NullHandling, ScalarValue, TableReference, UnnestOptions, not_impl_err,
 };
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{bool_or, count};

@@ -22,7 +22,7 @@ use crate::planning::{self, Provider};
 use crate::single::Single;
 use crate::tables::Tables;
 use crate::unnest::UnnestPlanner;
-use crate::{decorrelate};
+use crate::decorrelate;
 
 /// What one query may use.
 #[derive(Debug, Clone)]
@@ -84,13 +84,10 @@ impl Session {
         let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
+            .with_relation_planners(vec![Arc::new(UnnestPlanner)])
             .build();
         cloudtarn_functions::register_all(&mut state)?;
-        Ok(Self {
-            state,
-            store,
-            limits,
-        })
+        Ok(Self { state, store, limits, single: Arc::new(ScalarUDF::from(Single::new())) })
     }
 
     /// Starts a query; its rows come from the stream that [`Query`] is.
