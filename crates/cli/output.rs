@@ -49,7 +49,7 @@ pub(crate) async fn write(
 }
 
 /// Log files carry text that attackers chose: nothing in it may steer the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control()

@@ -17,7 +17,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datafusion::physical_optimizer::pruning::PruningPredicate;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
@@ -28,8 +28,6 @@ const HIDDEN: char = '$';
 #[derive(Debug)]
 pub(crate) struct EventTable {
     schema: SchemaRef,
-    /// Schema of the data files: the table's columns, then every hidden one.
-    file_schema: SchemaRef,
     files: Vec<(PartitionedFile, Arc<Statistics>)>,
 }
 
@@ -56,7 +54,7 @@ impl EventTable {
                 Ok((file, statistics))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { schema, file_schema, files })
+        Ok(Self { schema, files })
     }
 
     /// The files that may hold rows for which all the filters are true.
@@ -65,7 +63,7 @@ impl EventTable {
         let Some(filter) = conjunction(filters.to_vec()) else { return Ok(all()) };
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let Ok(filter) = state.create_physical_expr(filter, &schema) else { return Ok(all()) };
-        let predicate = PruningPredicate::try_new(filter, Arc::clone(&self.schema))?;
+        let predicate = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(filter)?;
         let statistics = self.files.iter().map(|(_, statistics)| Arc::clone(statistics)).collect();
         let keep = predicate.prune(&PrunableStatistics::new(statistics, Arc::clone(&self.schema)))?;
         Ok(self.files.iter().zip(keep).filter(|(_, keep)| *keep).map(|((file, _), _)| file.clone()).collect())
