@@ -12,27 +12,26 @@ use sqlparser::ast::{
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, text};
 use crate::output::last_part;
-use crate::tokens::HIDDEN;
 
 /// Rewrites `statement` in place.
 ///
-/// `hidden`: tables have the hidden columns, so `*` must leave them out.
-pub(crate) fn lower(statement: &mut Statement, hidden: bool) -> Result<()> {
+/// `hidden`: columns that tables have and `*` must leave out.
+pub(crate) fn lower(statement: &mut Statement, hidden: &[String]) -> Result<()> {
     match statement.visit(&mut Lower { lambda_parameters: Vec::new(), hidden, named_queries: HashSet::new() }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
 
-struct Lower {
+struct Lower<'a> {
     /// Parameters of the lambdas around the expression at hand, innermost last.
     lambda_parameters: Vec<Vec<String>>,
-    hidden: bool,
+    hidden: &'a [String],
     /// Names that WITH has given to queries.
     named_queries: HashSet<String>,
 }
 
-impl VisitorMut for Lower {
+impl VisitorMut for Lower<'_> {
     type Break = Error;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
@@ -57,7 +56,7 @@ impl VisitorMut for Lower {
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        if self.hidden {
+        if !self.hidden.is_empty() {
             self.hide_columns(select);
         }
         name_columns(select);
@@ -95,7 +94,7 @@ impl VisitorMut for Lower {
     }
 }
 
-impl Lower {
+impl Lower<'_> {
     fn expression(&mut self, expr: &mut Expr) -> Result<()> {
         let taken = std::mem::replace(expr, Expr::Tuple(Vec::new()));
         *expr = match taken {
@@ -173,7 +172,7 @@ impl Lower {
             })
             .collect();
         let except = || {
-            let mut names = HIDDEN.iter().map(|n| Ident::with_quote('"', *n));
+            let mut names = self.hidden.iter().map(|n| Ident::with_quote('"', n));
             names.next().map(|first_element| ExceptSelectItem { first_element, additional_elements: names.collect() })
         };
         let stored = tables.iter().filter(|(_, stored)| *stored).count();

@@ -17,6 +17,7 @@ mod session;
 mod single;
 mod statistics;
 mod table;
+mod tables;
 mod unnest;
 pub mod value;
 
