@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayRef, AsArray, make_comparator};
 use arrow::compute::{SortOptions, interleave};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, TimeUnit};
 use datafusion_common::Result;
 use datafusion_expr::type_coercion::binary::type_union_resolution;
 
@@ -26,12 +26,32 @@ fn types(actual: &[DataType]) -> Option<Resolved> {
     let common = if actual.iter().all(|t| t == first) {
         first.clone()
     } else {
+        if let Some(t) = timestamp(actual) {
+            return Some((vec![t.clone(); actual.len()], t));
+        }
         let numbers = actual.iter().skip(1).try_fold(first.clone(), |t, next| super::math::widest(&t, next));
         // Numbers and texts have no order in common, though DataFusion would find one.
         let refused = actual.iter().any(DataType::is_numeric) && actual.iter().any(is_varchar);
         numbers.or_else(|| type_union_resolution(actual).filter(|_| !refused))?
     };
     Some((vec![common.clone(); actual.len()], common))
+}
+
+/// The finest of several timestamp types, in the zone of the first that has one.
+fn timestamp(actual: &[DataType]) -> Option<DataType> {
+    let mut finest = TimeUnit::Second;
+    let mut zone = None;
+    for t in actual {
+        match t {
+            DataType::Timestamp(unit, z) => {
+                finest = finest.max(*unit);
+                zone = zone.or_else(|| z.clone());
+            }
+            DataType::Null => {}
+            _ => return None,
+        }
+    }
+    Some(DataType::Timestamp(finest, zone))
 }
 
 /// The argument that comes first in the given direction; NULL as soon as one of them is NULL.
