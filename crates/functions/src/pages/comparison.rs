@@ -57,7 +57,7 @@ fn timestamp(actual: &[DataType]) -> Option<DataType> {
 /// The argument that comes first in the given direction; NULL as soon as one of them is NULL.
 fn extreme(call: &Call, wanted: Ordering) -> Result<ArrayRef> {
     let columns = (0..call.len()).map(|i| call.expanded(i)).collect::<Result<Vec<_>>>()?;
-    let nulls: Vec<_> = columns.iter().map(|c| c.logical_nulls()).collect();
+    let nulls: Vec<_> = columns.iter().map(arrow::array::Array::logical_nulls).collect();
     let is_null = |column: usize, row: usize| nulls[column].as_ref().is_some_and(|n| n.is_null(row));
     let mut best: Vec<(usize, usize)> = (0..call.rows).map(|row| (0, row)).collect();
     let mut unknown: Vec<bool> = (0..call.rows).map(|row| is_null(0, row)).collect();
@@ -83,7 +83,7 @@ fn extreme(call: &Call, wanted: Ordering) -> Result<ArrayRef> {
             }
         }
     }
-    let arrays: Vec<&dyn Array> = columns.iter().map(|c| c.as_ref()).collect();
+    let arrays: Vec<&dyn Array> = columns.iter().map(std::convert::AsRef::as_ref).collect();
     let found = interleave(&arrays, &best)?;
     let unknown = arrow::array::BooleanArray::from(unknown);
     Ok(arrow::compute::nullif(&found, &unknown)?)

@@ -57,7 +57,7 @@ impl Accumulator for Values {
         if self.batches.is_empty() {
             return ScalarValue::try_from(&array_of(self.item.clone()));
         }
-        as_list(concat(&self.batches.iter().map(|b| b.as_ref()).collect::<Vec<_>>())?)
+        as_list(concat(&self.batches.iter().map(std::convert::AsRef::as_ref).collect::<Vec<_>>())?)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -68,7 +68,7 @@ impl Accumulator for Values {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.batches.iter().map(|b| b.get_array_memory_size()).sum::<usize>()
+        size_of_val(self) + self.batches.iter().map(arrow::array::Array::get_array_memory_size).sum::<usize>()
     }
 }
 

@@ -248,7 +248,7 @@ fn translate(java: &str) -> Translated {
                             while chars.next_if(|(i, _)| *i < until).is_some() {}
                         } else if rest[1..].starts_with('{') {
                             // Copied whole, for its braces are no quantifier.
-                            while let Some((_, c)) = chars.next() {
+                            for (_, c) in chars.by_ref() {
                                 out.push(c);
                                 if c == '}' {
                                     break;
