@@ -10,6 +10,7 @@ pub mod types;
 mod cast;
 mod datetime_pattern;
 mod instants;
+mod json_path;
 mod json_text;
 mod lists;
 mod maps;
