@@ -8,6 +8,7 @@ pub mod text;
 pub mod types;
 
 mod cast;
+mod coercion;
 mod datetime_pattern;
 mod instants;
 mod json_path;
