@@ -1,1 +1,59 @@
+//! Trino text to an AST that DataFusion can plan.
+//!
+//! ```text
+//! text ─tokens─▶ tokens ─grammar─▶ AST ─lower─▶ AST of what DataFusion's planner knows
+//! ```
+//!
+//! * [`tokens`](self) reads the text: event data store ids, ARNs and `$EDS_ID` become table names, quoted names are
+//!   folded to lower case as Trino folds them, `VALUES 1, 2` gets its parentheses.
+//! * the grammar is sqlparser's with a Trino dialect on top: types, casts, typed literals, intervals, rows.
+//! * lowering rewrites what DataFusion spells or means differently into calls of functions that the `functions` crate
+//!   provides (`CAST(x AS T)` → `"$cast"(x, 'T')`).
+//!
+//! Nothing here knows tables or types; the one entry point is [`parse`].
 
+mod error;
+mod grammar;
+mod lower;
+mod output;
+mod tokens;
+mod types;
+
+use sqlparser::ast::Statement;
+use sqlparser::parser::Parser;
+
+pub use error::{Error, Kind, Position, Result};
+pub use lower::{field, like_pattern};
+pub use output::OutputName;
+
+/// A statement ready for DataFusion's planner.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    /// `Query` or `Explain`; nothing else is accepted.
+    pub statement: Statement,
+    /// How the result's columns are to be named, item by item of the outermost select list.
+    pub names: Vec<OutputName>,
+    /// Names whose written form differs from the folded one: folded → as written (keys of maps keep their case).
+    pub written: std::collections::HashMap<String, String>,
+    /// Hidden columns that the statement names: `$path`, `$version`, `$record`.
+    pub hidden: Vec<String>,
+}
+
+/// Nesting of expressions and queries above which a statement is refused.
+const DEPTH: usize = 200;
+
+/// Parses one statement of Trino's query language.
+///
+/// # Errors
+/// [`Kind::SyntaxError`] with the position for text outside the grammar or more than one statement,
+/// [`Kind::NotSupported`] for statements that are not queries.
+pub fn parse(sql: &str) -> Result<Parsed> {
+    let dialect = grammar::Trino;
+    let tokens = tokens::read(&dialect, sql)?;
+    let (written, hidden) = (tokens.written, tokens.hidden);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
+    let mut statement = grammar::statement(&mut parser)?;
+    let names = output::names(&statement, &written);
+    lower::lower(&mut statement, &hidden)?;
+    Ok(Parsed { statement, names, written, hidden })
+}

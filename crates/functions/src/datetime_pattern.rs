@@ -7,8 +7,8 @@ use datafusion_common::Result;
 
 use crate::scalar::invalid;
 use crate::temporal::{
-    DAY, Zone, civil_from_days, day_of_year, days_from_civil, days_in_month, is_leap, iso_week,
-    iso_weekday, offset_text, parse_offset,
+    DAY, Zone, civil_from_days, day_of_year, days_from_civil, days_in_month, is_leap, iso_week, iso_weekday,
+    offset_text, parse_offset,
 };
 
 const MONTHS: [&str; 12] = [
@@ -25,15 +25,7 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const DAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
+const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// A numeric part of a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,26 +50,13 @@ enum Field {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Item {
     Literal(String),
-    Number {
-        field: Field,
-        min: usize,
-        max: usize,
-    },
-    MonthText {
-        long: bool,
-    },
-    DayText {
-        long: bool,
-    },
+    Number { field: Field, min: usize, max: usize },
+    MonthText { long: bool },
+    DayText { long: bool },
     Halfday,
     Era,
-    Fraction {
-        min: usize,
-        max: usize,
-    },
-    Offset {
-        colon: bool,
-    },
+    Fraction { min: usize, max: usize },
+    Offset { colon: bool },
     ZoneId,
     ZoneName,
 }
@@ -111,53 +90,25 @@ impl Pattern {
                 continue;
             }
             let Some(code) = chars.next() else { break };
-            let two = |field| Item::Number {
-                field,
-                min: 2,
-                max: 2,
-            };
+            let two = |field| Item::Number { field, min: 2, max: 2 };
             match code {
                 'a' => items.push(Item::DayText { long: false }),
                 'b' => items.push(Item::MonthText { long: false }),
-                'c' => items.push(Item::Number {
-                    field: Field::Month,
-                    min: 1,
-                    max: 2,
-                }),
+                'c' => items.push(Item::Number { field: Field::Month, min: 1, max: 2 }),
                 'd' => items.push(two(Field::Day)),
-                'e' => items.push(Item::Number {
-                    field: Field::Day,
-                    min: 1,
-                    max: 2,
-                }),
+                'e' => items.push(Item::Number { field: Field::Day, min: 1, max: 2 }),
                 'f' => items.push(Item::Fraction { min: 6, max: 9 }),
                 'H' => items.push(two(Field::Hour)),
                 'h' | 'I' => items.push(two(Field::ClockhourOfHalfday)),
                 'i' => items.push(two(Field::Minute)),
-                'j' => items.push(Item::Number {
-                    field: Field::DayOfYear,
-                    min: 3,
-                    max: 3,
-                }),
-                'k' => items.push(Item::Number {
-                    field: Field::Hour,
-                    min: 1,
-                    max: 2,
-                }),
-                'l' => items.push(Item::Number {
-                    field: Field::ClockhourOfHalfday,
-                    min: 1,
-                    max: 2,
-                }),
+                'j' => items.push(Item::Number { field: Field::DayOfYear, min: 3, max: 3 }),
+                'k' => items.push(Item::Number { field: Field::Hour, min: 1, max: 2 }),
+                'l' => items.push(Item::Number { field: Field::ClockhourOfHalfday, min: 1, max: 2 }),
                 'M' => items.push(Item::MonthText { long: true }),
                 'm' => items.push(two(Field::Month)),
                 'p' => items.push(Item::Halfday),
                 'r' | 'T' => {
-                    items.push(two(if code == 'r' {
-                        Field::ClockhourOfHalfday
-                    } else {
-                        Field::Hour
-                    }));
+                    items.push(two(if code == 'r' { Field::ClockhourOfHalfday } else { Field::Hour }));
                     literal(&mut items, ':');
                     items.push(two(Field::Minute));
                     literal(&mut items, ':');
@@ -169,26 +120,12 @@ impl Pattern {
                 }
                 'S' | 's' => items.push(two(Field::Second)),
                 'v' => items.push(two(Field::Week)),
-                'x' => items.push(Item::Number {
-                    field: Field::Weekyear,
-                    min: 4,
-                    max: 4,
-                }),
+                'x' => items.push(Item::Number { field: Field::Weekyear, min: 4, max: 4 }),
                 'W' => items.push(Item::DayText { long: true }),
-                'Y' => items.push(Item::Number {
-                    field: Field::Year,
-                    min: 4,
-                    max: 4,
-                }),
-                'y' => items.push(Item::Number {
-                    field: Field::TwoDigitYear,
-                    min: 2,
-                    max: 2,
-                }),
+                'Y' => items.push(Item::Number { field: Field::Year, min: 4, max: 4 }),
+                'y' => items.push(Item::Number { field: Field::TwoDigitYear, min: 2, max: 2 }),
                 'w' | 'U' | 'u' | 'V' | 'X' | 'D' => {
-                    return invalid(format!(
-                        "%{code} not currently supported in date format string"
-                    ));
+                    return invalid(format!("%{code} not currently supported in date format string"));
                 }
                 other => literal(&mut items, other),
             }
@@ -218,27 +155,13 @@ impl Pattern {
             let n = chars[i..].iter().take_while(|x| **x == c).count();
             i += n;
             // A number directly followed by another one takes no more digits than it has letters.
-            let adjacent = chars
-                .get(i)
-                .is_some_and(|next| "CYxywWeDdHhKkmsS".contains(*next) || (*next == 'M'));
-            let year = |field| Item::Number {
-                field,
-                min: n,
-                max: if adjacent { n } else { 9 },
-            };
-            let number = |field, most: usize| Item::Number {
-                field,
-                min: n,
-                max: most.max(n),
-            };
+            let adjacent = chars.get(i).is_some_and(|next| "CYxywWeDdHhKkmsS".contains(*next) || (*next == 'M'));
+            let year = |field| Item::Number { field, min: n, max: if adjacent { n } else { 9 } };
+            let number = |field, most: usize| Item::Number { field, min: n, max: most.max(n) };
             items.push(match c {
                 'G' => Item::Era,
                 'C' => number(Field::Century, 2),
-                'y' | 'Y' | 'x' if n == 2 => Item::Number {
-                    field: Field::TwoDigitYear,
-                    min: 2,
-                    max: 2,
-                },
+                'y' | 'Y' | 'x' if n == 2 => Item::Number { field: Field::TwoDigitYear, min: 2, max: 2 },
                 'y' | 'Y' => year(Field::Year),
                 'x' => year(Field::Weekyear),
                 'M' if n >= 3 => Item::MonthText { long: n >= 4 },
@@ -266,13 +189,7 @@ impl Pattern {
     }
 
     /// Appends a moment: local seconds, nanoseconds, and for patterns that show it the zone and its offset.
-    pub(crate) fn format(
-        &self,
-        seconds: i64,
-        nanos: i64,
-        zone: Option<(&Zone, i32)>,
-        out: &mut String,
-    ) {
+    pub(crate) fn format(&self, seconds: i64, nanos: i64, zone: Option<(&Zone, i32)>, out: &mut String) {
         let days = seconds.div_euclid(DAY);
         let clock = seconds.rem_euclid(DAY);
         let (year, month, day) = civil_from_days(days);
@@ -315,10 +232,7 @@ impl Pattern {
                 Item::Era => write!(out, "{}", if year > 0 { "AD" } else { "BC" }),
                 Item::Fraction { min, max } => {
                     let digits = format!("{nanos:09}");
-                    let used = digits
-                        .trim_end_matches('0')
-                        .len()
-                        .clamp((*min).min(9), (*max).min(9));
+                    let used = digits.trim_end_matches('0').len().clamp((*min).min(9), (*max).min(9));
                     let padding = "0".repeat(min.saturating_sub(9));
                     write!(out, "{}{padding}", &digits[..used])
                 }
@@ -326,16 +240,9 @@ impl Pattern {
                     let text = offset_text(zone.map_or(0, |(_, o)| o));
                     write!(out, "{}", if *colon { text } else { text.replace(':', "") })
                 }
-                Item::ZoneId => write!(
-                    out,
-                    "{}",
-                    zone.map_or_else(|| "UTC".into(), |(z, _)| z.name())
-                ),
+                Item::ZoneId => write!(out, "{}", zone.map_or_else(|| "UTC".into(), |(z, _)| z.name())),
                 Item::ZoneName => {
-                    let name = zone.map_or_else(
-                        || "UTC".into(),
-                        |(z, o)| z.abbreviation(seconds - i64::from(o)),
-                    );
+                    let name = zone.map_or_else(|| "UTC".into(), |(z, o)| z.abbreviation(seconds - i64::from(o)));
                     write!(out, "{name}")
                 }
             };
@@ -356,11 +263,7 @@ impl Pattern {
                         b'+' if signed => (false, &rest[1..]),
                         _ => (false, rest),
                     };
-                    let len = digits
-                        .bytes()
-                        .take(*max)
-                        .take_while(u8::is_ascii_digit)
-                        .count();
+                    let len = digits.bytes().take(*max).take_while(u8::is_ascii_digit).count();
                     if len == 0 {
                         return None;
                     }
@@ -391,11 +294,7 @@ impl Pattern {
                     rest = after;
                 }
                 Item::Fraction { max, .. } => {
-                    let len = rest
-                        .bytes()
-                        .take(*max)
-                        .take_while(u8::is_ascii_digit)
-                        .count();
+                    let len = rest.bytes().take(*max).take_while(u8::is_ascii_digit).count();
                     if len == 0 {
                         return None;
                     }
@@ -404,9 +303,8 @@ impl Pattern {
                     rest = &rest[len..];
                 }
                 Item::Offset { .. } | Item::ZoneId | Item::ZoneName => {
-                    let len = rest
-                        .find(|c: char| !(c.is_ascii_alphanumeric() || "/_+-:".contains(c)))
-                        .unwrap_or(rest.len());
+                    let len =
+                        rest.find(|c: char| !(c.is_ascii_alphanumeric() || "/_+-:".contains(c))).unwrap_or(rest.len());
                     let (zone, after) = rest.split_at(len);
                     fields.zone = Some(match item {
                         Item::Offset { .. } if zone == "Z" => Zone::UTC,
@@ -420,11 +318,7 @@ impl Pattern {
                 }
             }
         }
-        if rest.is_empty() {
-            fields.moment()
-        } else {
-            None
-        }
+        if rest.is_empty() { fields.moment() } else { None }
     }
 }
 
@@ -457,21 +351,16 @@ fn quoted(chars: &[char], mut i: usize, items: &mut Vec<Item>) -> usize {
 
 fn strip_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix)
-        .then(|| &text[prefix.len()..])
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
 }
 
 /// Which of the names the text starts with, in full or by its first letters.
 fn name<'a>(text: &'a str, names: &[&str]) -> Option<(usize, &'a str)> {
-    let full = names
-        .iter()
-        .position(|n| strip_ignore_case(text, n.trim_end()).is_some());
+    let full = names.iter().position(|n| strip_ignore_case(text, n.trim_end()).is_some());
     if let Some(at) = full {
         return Some((at, &text[names[at].trim_end().len()..]));
     }
-    let short = names
-        .iter()
-        .position(|n| n.len() > 3 && strip_ignore_case(text, &n[..3]).is_some())?;
+    let short = names.iter().position(|n| n.len() > 3 && strip_ignore_case(text, &n[..3]).is_some())?;
     Some((short, &text[3..]))
 }
 
@@ -522,20 +411,14 @@ impl Fields {
             let year = self.weekyear.or(self.year).unwrap_or(1970);
             let january_4 = days_from_civil(year, 1, 4);
             let monday = january_4 - iso_weekday(january_4) + 1;
-            return Some(
-                monday + (self.week.unwrap_or(1) - 1) * 7 + self.day_of_week.unwrap_or(1) - 1,
-            );
+            return Some(monday + (self.week.unwrap_or(1) - 1) * 7 + self.day_of_week.unwrap_or(1) - 1);
         }
         if let Some(n) = self.day_of_year {
             let year = self.year.unwrap_or(2000);
             return (n < 366 || is_leap(year)).then(|| days_from_civil(year, 1, n));
         }
         // A month or day without a year is taken in a leap year, so that 29 February is one.
-        let default = if self.month.is_some() || self.day.is_some() {
-            2000
-        } else {
-            1970
-        };
+        let default = if self.month.is_some() || self.day.is_some() { 2000 } else { 1970 };
         let year = self.year.unwrap_or(default);
         let month = u32::try_from(self.month.unwrap_or(1)).ok()?;
         let day = self.day.unwrap_or(1);
@@ -545,9 +428,7 @@ impl Fields {
         let days = days_from_civil(year, month, day);
         match self.day_of_week {
             // Only a weekday: within the week of the default date.
-            Some(d) if self.day.is_none() && self.month.is_none() => {
-                Some(days - iso_weekday(days) + d)
-            }
+            Some(d) if self.day.is_none() && self.month.is_none() => Some(days - iso_weekday(days) + d),
             _ => Some(days),
         }
     }
@@ -565,10 +446,7 @@ impl Fields {
             }
         };
         let seconds = self.days()? * DAY + hour * 3600 + self.minute * 60 + self.second;
-        Some(Moment {
-            millis: seconds * 1000 + self.millis,
-            zone: self.zone,
-        })
+        Some(Moment { millis: seconds * 1000 + self.millis, zone: self.zone })
     }
 }
 
@@ -587,8 +465,7 @@ mod tests {
     #[test]
     fn mysql_patterns() {
         let t = days_from_civil(2001, 1, 9) * DAY + 13 * 3600 + 4 * 60 + 5;
-        let p = Pattern::mysql("%a %b %c %d %e %f %H %h %i %j %k %l %M %p %r %T %v %x %W %y %% %q")
-            .unwrap();
+        let p = Pattern::mysql("%a %b %c %d %e %f %H %h %i %j %k %l %M %p %r %T %v %x %W %y %% %q").unwrap();
         assert_eq!(
             shown(&p, t, 321_000_000),
             "Tue Jan 1 09 9 321000 13 01 04 009 13 1 January PM 01:04:05 PM 13:04:05 02 2001 Tuesday 01 % q"
@@ -596,10 +473,7 @@ mod tests {
         assert!(Pattern::mysql("%U").is_err());
         let p = Pattern::mysql("%d-%b-%y %l.%i.%s.%f %p").unwrap();
         let m = p.parse("11-DEC-70 11.12.13.456000 AM").unwrap();
-        assert_eq!(
-            m.millis,
-            days_from_civil(1970, 12, 11) * DAY * 1000 + 40_333_456
-        );
+        assert_eq!(m.millis, days_from_civil(1970, 12, 11) * DAY * 1000 + 40_333_456);
         assert_eq!(p.parse("11-DEC-70"), None);
     }
 
@@ -609,18 +483,11 @@ mod tests {
         let m = p.parse("2020-05-10T12:34:56.555+05:45").unwrap();
         assert_eq!(m.zone, Some(Zone::Fixed(5 * 3600 + 45 * 60)));
         let p = Pattern::joda("yyyyMMdd").unwrap();
-        assert_eq!(
-            p.parse("20200510").unwrap().millis,
-            days_from_civil(2020, 5, 10) * DAY * 1000
-        );
+        assert_eq!(p.parse("20200510").unwrap().millis, days_from_civil(2020, 5, 10) * DAY * 1000);
         assert!(p.parse("2020051").is_some() && p.parse("20201310").is_none());
         assert!(Pattern::joda("bb").is_err());
         assert_eq!(
-            shown(
-                &Pattern::joda("EEEE, d MMMM yyyy 'o''clock' h a").unwrap(),
-                0,
-                0
-            ),
+            shown(&Pattern::joda("EEEE, d MMMM yyyy 'o''clock' h a").unwrap(), 0, 0),
             "Thursday, 1 January 1970 o'clock 12 AM"
         );
     }

@@ -1,2 +1,32 @@
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 //! What a CloudTrail record is.
+//!
+//! ```text
+//! object's bytes ─inflate─▶ text ─tape─▶ values ─form─▶ records ─column─▶ chunk ─gather─▶ RecordBatch
+//! ```
+//!
+//! [`decode::Decoder`] turns log files, in whatever form they come, into a [`chunk::Chunk`]: columns of views into the
+//! files' text, nothing copied that can be pointed to. [`gather`] makes Arrow arrays of chosen events in a chosen order.
+//! [`schema`] has CloudTrail Lake's columns, [`key`] the grammar of object keys.
+//!
+//! No input or output, no threads, no async, no DataFusion.
+
+pub mod chunk;
+mod column;
+pub mod decode;
+pub mod error;
+mod form;
+pub mod gather;
+pub mod inflate;
+mod insight;
+pub mod key;
 pub mod schema;
+mod split;
+mod tape;
+pub mod timestamp;
+
+pub use chunk::{Chunk, Identity, Origin};
+pub use decode::{BrokenRecord, Decoded, Decoder};
+pub use error::{Error, Result};
+pub use schema::EventCategory;

@@ -1,88 +1,121 @@
-//! Event data stores on disk. (Skeleton of the public names; the rest follows.)
-#![allow(missing_docs)]
-use cloudtarn_record::schema::EventCategory;
+//! Event data stores on disk.
+//!
+//! ```text
+//! <store>/catalog.db                        event data stores, snapshots, data files with statistics, ledger
+//! <store>/commits/<uuid>.json.zst           what each commit did, again: a lost catalogue can be made anew
+//! <store>/data/<id>/<day>/<uuid>.parquet    immutable data files, sorted by eventtime; <day> is the first of the file
+//! <store>/data/<id>/<day>/<uuid>.ids        the identities of its events, for exact deduplication
+//! ```
+//!
+//! [`Writer`] takes chunks of decoded events and the fates of their log files; each commit is wholly there or not at all:
+//! files are written under temporary names, synced and renamed, then one SQLite transaction makes them visible together with
+//! the ledger of their sources. [`Store`] is the reader's side: a [`Snapshot`] never changes.
+//!
+//! Knows nothing of S3's layouts, SQL text, DataFusion.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 use std::path::{Path, PathBuf};
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("event data store `{name}` not found in {store}")]
-    EventDataStoreNotFound { name: String, store: PathBuf },
-}
-pub type Result<T> = std::result::Result<T, Error>;
+use cloudtarn_record::EventCategory;
 
-/// One event data store: `id` a UUID in text, `arn` `arn:aws:cloudtrail:REGION:ACCOUNT:eventdatastore/UUID`.
-#[derive(Debug, Clone)]
-pub struct EventDataStore {
-    pub id: String,
-    pub arn: String,
-    pub name: String,
-    pub category: EventCategory,
-}
+mod catalogue;
+mod disk;
+mod duplicates;
+mod error;
+mod identities;
+mod ledger;
+mod manifest;
+mod parquet_file;
+mod snapshot;
+mod writer;
 
-/// A column's minimum or maximum in one data file.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Bound {
-    Text(String),
-    Int(i64),
-    Boolean(bool),
-}
+pub use error::{Error, Result};
+pub use ledger::{Fate, LogFile};
+pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
+pub use writer::{Committed, Writer};
 
-/// Statistics of one top-level column of one data file, exact unless the bound was cut (then None).
-#[derive(Debug, Clone)]
-pub struct ColumnStatistics {
-    pub column: String,
-    pub nulls: u64,
-    pub min: Option<Bound>,
-    pub max: Option<Bound>,
-    pub compressed_bytes: u64,
-}
+use catalogue::Catalogue;
 
-/// One immutable Parquet file. `path` absolute; sorted by eventtime ascending; `json_bytes` the raw JSON of its events.
-#[derive(Debug, Clone)]
-pub struct DataFile {
-    pub path: PathBuf,
-    pub bytes: u64,
-    pub rows: u64,
-    pub json_bytes: u64,
-    pub columns: Vec<ColumnStatistics>,
-}
-
-/// What a reader sees of one event data store: never changes, whatever is ingested or compacted meanwhile.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    pub id: i64,
-    pub store: EventDataStore,
-    pub files: Vec<DataFile>,
-}
-
+/// A store, for reading.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
+    // SQLite's connection is not for several threads at once.
+    catalogue: std::sync::Mutex<Catalogue>,
 }
+
 impl Store {
+    /// Opens the store in a folder.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`] if there is none; [`Error::Format`] if a newer program made it.
     pub fn open(root: &Path) -> Result<Self> {
-        Ok(Self {
-            root: root.to_path_buf(),
-        })
+        let root = std::path::absolute(root).map_err(error::io("finding", root))?;
+        let catalogue = std::sync::Mutex::new(Catalogue::open(&root)?);
+        Ok(Self { root, catalogue })
     }
+
+    /// The folder, absolute.
     pub fn root(&self) -> &Path {
         &self.root
     }
+
+    fn catalogue(&self) -> std::sync::MutexGuard<'_, Catalogue> {
+        self.catalogue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// All event data stores, the oldest first.
+    ///
+    /// # Errors
+    /// The catalogue's.
     pub fn event_data_stores(&self) -> Result<Vec<EventDataStore>> {
-        Ok(vec![])
+        self.catalogue().event_data_stores()
     }
-    /// By UUID, ARN or name (case-insensitive); the default store for `default`.
+
+    /// The event data store of that UUID, ARN or name, whatever the case; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::EventDataStoreNotFound`], with those that exist.
     pub fn event_data_store(&self, name: &str) -> Result<EventDataStore> {
-        Err(Error::EventDataStoreNotFound {
-            name: name.to_owned(),
-            store: self.root.clone(),
-        })
+        let stores = self.event_data_stores()?;
+        let known = stores.iter().map(|store| store.name.as_str()).collect::<Vec<_>>().join(", ");
+        let matches =
+            |store: &EventDataStore| [&store.id, &store.arn, &store.name].iter().any(|n| n.eq_ignore_ascii_case(name));
+        let found = stores.into_iter().find(matches);
+        found.ok_or_else(|| Error::EventDataStoreNotFound { name: name.to_owned(), known })
     }
-    pub fn snapshot(&self, eds: &EventDataStore) -> Result<Snapshot> {
-        Ok(Snapshot {
-            id: 0,
-            store: eds.clone(),
-            files: vec![],
-        })
+
+    /// The event data store that `$EDS_ID` (or, for Insights, `$INSIGHTS_EDS_ID`) stands for.
+    ///
+    /// # Errors
+    /// [`Error::EventDataStoreNotFound`] if the store has none of the category.
+    pub fn standard(&self, category: EventCategory) -> Result<EventDataStore> {
+        let found = self.catalogue().standard(category)?;
+        let name = || format!("standard store for {} events", category.as_str());
+        found.ok_or_else(|| Error::EventDataStoreNotFound { name: name(), known: "none of that kind".to_owned() })
+    }
+
+    /// What there is now of an event data store.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn snapshot(&self, store: &EventDataStore) -> Result<Snapshot> {
+        self.catalogue().snapshot(store)
+    }
+
+    /// What became of a log file when it was taken in; `None` if it was not, or only another version of it.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn fate(&self, store: &EventDataStore, path: &str, version: &str) -> Result<Option<Fate>> {
+        self.catalogue().fate(&store.id, path, version)
+    }
+
+    /// Record indexes of a log file that were dropped as duplicates, ascending.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn duplicates(&self, store: &EventDataStore, path: &str, version: &str) -> Result<Vec<u32>> {
+        self.catalogue().duplicates(&store.id, path, version)
     }
 }

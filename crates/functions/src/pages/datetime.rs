@@ -29,11 +29,7 @@ pub(crate) fn functions() -> Functions {
     scalars.extend(duration::functions());
     scalars.extend(format::functions());
     scalars.extend(zone::functions());
-    Functions {
-        scalars,
-        docs: DOCS,
-        ..Functions::default()
-    }
+    Functions { scalars, docs: DOCS, ..Functions::default() }
 }
 
 /// Dates, timestamps or times of day as local values in one unit.
@@ -54,11 +50,7 @@ impl Moments {
             DataType::Date32 => {
                 use arrow::array::AsArray as _;
                 let days = array.as_primitive::<arrow::datatypes::Date32Type>();
-                Self {
-                    values: days.unary(i64::from),
-                    per: 0,
-                    zone: None,
-                }
+                Self { values: days.unary(i64::from), per: 0, zone: None }
             }
             DataType::Timestamp(unit, zone) => Self {
                 values: timestamps(array)?,
@@ -67,22 +59,14 @@ impl Moments {
             },
             DataType::Time32(_) | DataType::Time64(_) => {
                 let (values, unit) = times(array)?;
-                Self {
-                    values,
-                    per: per_second(unit),
-                    zone: None,
-                }
+                Self { values, per: per_second(unit), zone: None }
             }
             t if types::is_time_tz(t) => {
                 use arrow::array::AsArray as _;
                 let row = array.as_struct();
                 let (values, unit) = times(row.column(0))?;
                 let nulls = arrow::buffer::NullBuffer::union(values.nulls(), row.nulls());
-                Self {
-                    values: Int64Array::new(values.values().clone(), nulls),
-                    per: per_second(unit),
-                    zone: None,
-                }
+                Self { values: Int64Array::new(values.values().clone(), nulls), per: per_second(unit), zone: None }
             }
             other => return mismatch(format!("{} is no date or time", types::trino_name(other))),
         })
@@ -109,22 +93,13 @@ impl Moments {
 
     /// Nanoseconds of a fraction in units.
     pub(crate) fn nanos(&self, fraction: i64) -> i64 {
-        if self.per == 0 {
-            0
-        } else {
-            fraction * (1_000_000_000 / self.per)
-        }
+        if self.per == 0 { 0 } else { fraction * (1_000_000_000 / self.per) }
     }
 }
 
 macro_rules! doc {
     ($name:literal, $signature:literal, $example:literal) => {
-        Doc {
-            name: $name,
-            page: "datetime",
-            signature: $signature,
-            example: $example,
-        }
+        Doc { name: $name, page: "datetime", signature: $signature, example: $example }
     };
 }
 
@@ -135,26 +110,14 @@ const DOCS: &[Doc] = &[
         "at_timezone(from_unixtime(0), 'Asia/Tokyo') = 1970-01-01 09:00:00.000 Asia/Tokyo"
     ),
     doc!("current_date", "current_date -> date", "current_date"),
-    doc!(
-        "current_time",
-        "current_time -> time with time zone",
-        "current_time"
-    ),
+    doc!("current_time", "current_time -> time with time zone", "current_time"),
     doc!(
         "current_timestamp",
         "current_timestamp -> timestamp(3) with time zone\ncurrent_timestamp(p) -> timestamp(p) with time zone",
         "current_timestamp"
     ),
-    doc!(
-        "current_timezone",
-        "current_timezone() -> varchar",
-        "current_timezone() = 'UTC'"
-    ),
-    doc!(
-        "date",
-        "date(x) -> date",
-        "date('2023-01-22') = DATE '2023-01-22'"
-    ),
+    doc!("current_timezone", "current_timezone() -> varchar", "current_timezone() = 'UTC'"),
+    doc!("date", "date(x) -> date", "date('2023-01-22') = DATE '2023-01-22'"),
     doc!(
         "date_add",
         "date_add(unit, value, x) -> same as x",
@@ -181,21 +144,9 @@ const DOCS: &[Doc] = &[
         "date_trunc('hour', TIMESTAMP '2023-01-22 16:53:53') = 2023-01-22 16:00:00"
     ),
     doc!("day", "day(x) -> bigint", "day(DATE '2023-01-22') = 22"),
-    doc!(
-        "day_of_month",
-        "day_of_month(x) -> bigint",
-        "day_of_month(DATE '2023-01-22') = 22"
-    ),
-    doc!(
-        "day_of_week",
-        "day_of_week(x) -> bigint, Monday = 1",
-        "day_of_week(DATE '2023-01-22') = 7"
-    ),
-    doc!(
-        "day_of_year",
-        "day_of_year(x) -> bigint",
-        "day_of_year(DATE '2023-02-01') = 32"
-    ),
+    doc!("day_of_month", "day_of_month(x) -> bigint", "day_of_month(DATE '2023-01-22') = 22"),
+    doc!("day_of_week", "day_of_week(x) -> bigint, Monday = 1", "day_of_week(DATE '2023-01-22') = 7"),
+    doc!("day_of_year", "day_of_year(x) -> bigint", "day_of_year(DATE '2023-02-01') = 32"),
     doc!("dow", "dow(x) -> bigint", "dow(DATE '2023-01-22') = 7"),
     doc!("doy", "doy(x) -> bigint", "doy(DATE '2023-02-01') = 32"),
     doc!(
@@ -228,11 +179,7 @@ const DOCS: &[Doc] = &[
         "from_unixtime_nanos(nanoseconds) -> timestamp(9) with time zone",
         "from_unixtime_nanos(100) = 1970-01-01 00:00:00.000000100 UTC"
     ),
-    doc!(
-        "hour",
-        "hour(x) -> bigint",
-        "hour(TIMESTAMP '2023-01-22 16:53:53') = 16"
-    ),
+    doc!("hour", "hour(x) -> bigint", "hour(TIMESTAMP '2023-01-22 16:53:53') = 16"),
     doc!(
         "human_readable_seconds",
         "human_readable_seconds(seconds) -> varchar",
@@ -244,26 +191,10 @@ const DOCS: &[Doc] = &[
         "last_day_of_month(DATE '2023-02-01') = DATE '2023-02-28'"
     ),
     doc!("localtime", "localtime -> time(3)", "localtime"),
-    doc!(
-        "localtimestamp",
-        "localtimestamp -> timestamp(3)\nlocaltimestamp(p) -> timestamp(p)",
-        "localtimestamp"
-    ),
-    doc!(
-        "millisecond",
-        "millisecond(x) -> bigint",
-        "millisecond(TIMESTAMP '2023-01-22 16:53:53.123') = 123"
-    ),
-    doc!(
-        "minute",
-        "minute(x) -> bigint",
-        "minute(TIMESTAMP '2023-01-22 16:53:53') = 53"
-    ),
-    doc!(
-        "month",
-        "month(x) -> bigint",
-        "month(DATE '2023-01-22') = 1"
-    ),
+    doc!("localtimestamp", "localtimestamp -> timestamp(3)\nlocaltimestamp(p) -> timestamp(p)", "localtimestamp"),
+    doc!("millisecond", "millisecond(x) -> bigint", "millisecond(TIMESTAMP '2023-01-22 16:53:53.123') = 123"),
+    doc!("minute", "minute(x) -> bigint", "minute(TIMESTAMP '2023-01-22 16:53:53') = 53"),
+    doc!("month", "month(x) -> bigint", "month(DATE '2023-01-22') = 1"),
     doc!("now", "now() -> timestamp(3) with time zone", "now()"),
     doc!(
         "parse_datetime",
@@ -275,66 +206,26 @@ const DOCS: &[Doc] = &[
         "parse_duration(string) -> interval day to second",
         "parse_duration('42.8ms') = 0 00:00:00.043"
     ),
-    doc!(
-        "quarter",
-        "quarter(x) -> bigint",
-        "quarter(DATE '2023-05-01') = 2"
-    ),
-    doc!(
-        "second",
-        "second(x) -> bigint",
-        "second(TIMESTAMP '2023-01-22 16:53:53') = 53"
-    ),
-    doc!(
-        "timezone",
-        "timezone(x) -> varchar",
-        "timezone(TIMESTAMP '2023-01-22 00:00 Asia/Tokyo') = 'Asia/Tokyo'"
-    ),
-    doc!(
-        "timezone_hour",
-        "timezone_hour(x) -> bigint",
-        "timezone_hour(TIMESTAMP '2023-01-22 00:00 -08:35') = -8"
-    ),
+    doc!("quarter", "quarter(x) -> bigint", "quarter(DATE '2023-05-01') = 2"),
+    doc!("second", "second(x) -> bigint", "second(TIMESTAMP '2023-01-22 16:53:53') = 53"),
+    doc!("timezone", "timezone(x) -> varchar", "timezone(TIMESTAMP '2023-01-22 00:00 Asia/Tokyo') = 'Asia/Tokyo'"),
+    doc!("timezone_hour", "timezone_hour(x) -> bigint", "timezone_hour(TIMESTAMP '2023-01-22 00:00 -08:35') = -8"),
     doc!(
         "timezone_minute",
         "timezone_minute(x) -> bigint",
         "timezone_minute(TIMESTAMP '2023-01-22 00:00 -08:35') = -35"
     ),
-    doc!(
-        "to_iso8601",
-        "to_iso8601(x) -> varchar",
-        "to_iso8601(DATE '2023-01-22') = '2023-01-22'"
-    ),
-    doc!(
-        "to_milliseconds",
-        "to_milliseconds(interval) -> bigint",
-        "to_milliseconds(INTERVAL '1' SECOND) = 1000"
-    ),
-    doc!(
-        "to_unixtime",
-        "to_unixtime(timestamp) -> double",
-        "to_unixtime(TIMESTAMP '1970-01-01 00:01:00') = 60.0"
-    ),
+    doc!("to_iso8601", "to_iso8601(x) -> varchar", "to_iso8601(DATE '2023-01-22') = '2023-01-22'"),
+    doc!("to_milliseconds", "to_milliseconds(interval) -> bigint", "to_milliseconds(INTERVAL '1' SECOND) = 1000"),
+    doc!("to_unixtime", "to_unixtime(timestamp) -> double", "to_unixtime(TIMESTAMP '1970-01-01 00:01:00') = 60.0"),
     doc!("week", "week(x) -> bigint", "week(DATE '2023-01-22') = 3"),
-    doc!(
-        "week_of_year",
-        "week_of_year(x) -> bigint",
-        "week_of_year(DATE '2023-01-22') = 3"
-    ),
+    doc!("week_of_year", "week_of_year(x) -> bigint", "week_of_year(DATE '2023-01-22') = 3"),
     doc!(
         "with_timezone",
         "with_timezone(timestamp, zone) -> timestamp with time zone",
         "with_timezone(TIMESTAMP '2023-01-22 00:00', 'Asia/Tokyo') = 2023-01-22 00:00:00 Asia/Tokyo"
     ),
-    doc!(
-        "year",
-        "year(x) -> bigint",
-        "year(DATE '2023-01-22') = 2023"
-    ),
-    doc!(
-        "year_of_week",
-        "year_of_week(x) -> bigint",
-        "year_of_week(DATE '2023-01-01') = 2022"
-    ),
+    doc!("year", "year(x) -> bigint", "year(DATE '2023-01-22') = 2023"),
+    doc!("year_of_week", "year_of_week(x) -> bigint", "year_of_week(DATE '2023-01-01') = 2022"),
     doc!("yow", "yow(x) -> bigint", "yow(DATE '2023-01-01') = 2022"),
 ];

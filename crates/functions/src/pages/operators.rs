@@ -47,13 +47,7 @@ pub(crate) fn functions() -> Functions {
 fn is_number(t: &Type) -> bool {
     matches!(
         t,
-        Type::Tinyint
-            | Type::Smallint
-            | Type::Integer
-            | Type::Bigint
-            | Type::Real
-            | Type::Double
-            | Type::Decimal(_, _)
+        Type::Tinyint | Type::Smallint | Type::Integer | Type::Bigint | Type::Real | Type::Double | Type::Decimal(_, _)
     )
 }
 
@@ -116,9 +110,7 @@ fn binary(name: &'static str, op: Op) -> ScalarUDF {
         name,
         move |t| coerce(op, t),
         move |t, _| match (Type::of(&t[0]), Type::of(&t[1])) {
-            (Type::Decimal(p1, s1), Type::Decimal(p2, s2)) => {
-                decimals::result(op, (p1, s1), (p2, s2))
-            }
+            (Type::Decimal(p1, s1), Type::Decimal(p2, s2)) => decimals::result(op, (p1, s1), (p2, s2)),
             (a, b) if is_number(&a) && is_number(&b) => Ok(t[0].clone()),
             _ => moments::result(op, &t[0], &t[1]),
         },
@@ -139,12 +131,7 @@ fn binary(name: &'static str, op: Op) -> ScalarUDF {
 
 /// Doubles are computed by DataFusion's own operators: they never fail.
 fn simplify(op: Op, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
-    let float = |e: &Expr| {
-        matches!(
-            info.get_data_type(e),
-            Ok(DataType::Float64 | DataType::Float32)
-        )
-    };
+    let float = |e: &Expr| matches!(info.get_data_type(e), Ok(DataType::Float64 | DataType::Float32));
     if !args.iter().all(float) {
         return Ok(ExprSimplifyResult::Original(args));
     }
@@ -156,9 +143,11 @@ fn simplify(op: Op, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimpl
         Op::Modulus => Operator::Modulo,
     };
     match <[Expr; 2]>::try_from(args) {
-        Ok([left, right]) => Ok(ExprSimplifyResult::Simplified(Expr::BinaryExpr(
-            BinaryExpr::new(Box::new(left), native, Box::new(right)),
-        ))),
+        Ok([left, right]) => Ok(ExprSimplifyResult::Simplified(Expr::BinaryExpr(BinaryExpr::new(
+            Box::new(left),
+            native,
+            Box::new(right),
+        )))),
         Err(args) => Ok(ExprSimplifyResult::Original(args)),
     }
 }
@@ -174,11 +163,7 @@ fn number(op: Op, call: &Call<'_>, left: &ArrayRef, right: &ArrayRef) -> Result<
     };
     let (l, r) = (one(0, left)?, one(1, right)?);
     let (l, r): (&dyn Datum, &dyn Datum) =
-        if call.constant(0).is_some() && call.constant(1).is_some() {
-            (left, right)
-        } else {
-            (l.as_ref(), r.as_ref())
-        };
+        if call.constant(0).is_some() && call.constant(1).is_some() { (left, right) } else { (l.as_ref(), r.as_ref()) };
     let result = match op {
         Op::Add => numeric::add(l, r),
         Op::Subtract => numeric::sub(l, r),
@@ -193,10 +178,7 @@ fn trino_error(e: &ArrowError, t: &DataType) -> DataFusionError {
     let text = match e {
         ArrowError::DivideByZero => "DIVISION_BY_ZERO: Division by zero".to_string(),
         ArrowError::ArithmeticOverflow(_) => {
-            format!(
-                "NUMERIC_VALUE_OUT_OF_RANGE: {} overflow",
-                types::trino_name(t)
-            )
+            format!("NUMERIC_VALUE_OUT_OF_RANGE: {} overflow", types::trino_name(t))
         }
         other => format!("GENERIC_INTERNAL_ERROR: {other}"),
     };
@@ -209,9 +191,7 @@ fn negate() -> ScalarUDF {
         |t| match t {
             [DataType::Null] => Some(vec![DataType::Int64]),
             [t] if is_number(&Type::of(t)) => Some(vec![Type::of(t).to_arrow()]),
-            [t @ (DataType::Duration(_) | DataType::Interval(_))] => {
-                Some(vec![Type::of(t).to_arrow()])
-            }
+            [t @ (DataType::Duration(_) | DataType::Interval(_))] => Some(vec![Type::of(t).to_arrow()]),
             _ => None,
         },
         |t, _| Ok(t[0].clone()),
@@ -219,20 +199,17 @@ fn negate() -> ScalarUDF {
             let array = call.array(0)?;
             Ok(match array.data_type() {
                 DataType::Duration(_) => {
-                    let out: arrow::array::DurationMillisecondArray = array
-                        .as_primitive::<DurationMillisecondType>()
-                        .unary(i64::wrapping_neg);
+                    let out: arrow::array::DurationMillisecondArray =
+                        array.as_primitive::<DurationMillisecondType>().unary(i64::wrapping_neg);
                     Arc::new(out)
                 }
                 DataType::Interval(_) => {
-                    let out: arrow::array::IntervalYearMonthArray = array
-                        .as_primitive::<IntervalYearMonthType>()
-                        .unary(i32::wrapping_neg);
+                    let out: arrow::array::IntervalYearMonthArray =
+                        array.as_primitive::<IntervalYearMonthType>().unary(i32::wrapping_neg);
                     Arc::new(out)
                 }
                 DataType::Float64 => {
-                    let out: arrow::array::Float64Array =
-                        array.as_primitive::<Float64Type>().unary(|v| -v);
+                    let out: arrow::array::Float64Array = array.as_primitive::<Float64Type>().unary(|v| -v);
                     Arc::new(out)
                 }
                 t => numeric::neg(&array).map_err(|e| trino_error(&e, t))?,

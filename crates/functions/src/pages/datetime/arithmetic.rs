@@ -82,32 +82,19 @@ impl Unit {
     }
 }
 
-const X: [&[Param]; 5] = [
-    &[Param::Date],
-    &[Param::Timestamp],
-    &[Param::TimestampTz],
-    &[Param::Time],
-    &[Param::TimeTz],
-];
+const X: [&[Param]; 5] = [&[Param::Date], &[Param::Timestamp], &[Param::TimestampTz], &[Param::Time], &[Param::TimeTz]];
 
 /// Argument types of a function whose last arguments are dates or times: all of them take the type of the widest.
-fn coerce(
-    before: &'static [Param],
-    moments: usize,
-) -> impl Fn(&[DataType]) -> Option<Vec<DataType>> {
+fn coerce(before: &'static [Param], moments: usize) -> impl Fn(&[DataType]) -> Option<Vec<DataType>> {
     move |arguments| {
         if arguments.len() != before.len() + moments {
             return None;
         }
         let (first, last) = arguments.split_at(before.len());
-        let mut out: Vec<DataType> = first
-            .iter()
-            .zip(before)
-            .map(|(t, p)| crate::scalar::accept(t, *p))
-            .collect::<Option<_>>()?;
+        let mut out: Vec<DataType> =
+            first.iter().zip(before).map(|(t, p)| crate::scalar::accept(t, *p)).collect::<Option<_>>()?;
         let common = common(last)?;
-        X.iter()
-            .find(|p| crate::scalar::accept(&common, p[0]).is_some_and(|t| t == common))?;
+        X.iter().find(|p| crate::scalar::accept(&common, p[0]).is_some_and(|t| t == common))?;
         out.extend(std::iter::repeat_n(common, moments));
         Some(out)
     }
@@ -151,21 +138,10 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             |call| add(call),
         )
         .build(),
-        Scalar::with(
-            "date_diff",
-            coerce(&[Param::Varchar], 2),
-            |_, _| Ok(DataType::Int64),
-            |call| diff(call),
-        )
-        .build(),
+        Scalar::with("date_diff", coerce(&[Param::Varchar], 2), |_, _| Ok(DataType::Int64), |call| diff(call)).build(),
         Scalar::new(
             "date",
-            &[
-                &[Param::Date],
-                &[Param::Timestamp],
-                &[Param::TimestampTz],
-                &[Param::Varchar],
-            ],
+            &[&[Param::Date], &[Param::Timestamp], &[Param::TimestampTz], &[Param::Varchar]],
             DataType::Date32,
             |call| cast(&call.array(0)?, &Type::Date, OnError::Fail),
         )
@@ -173,9 +149,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             // Only a timestamp without zone maps to an interval of its own type.
             let t = args.first().map(|x| info.get_data_type(x));
             Ok(match t {
-                Some(Ok(DataType::Timestamp(TimeUnit::Millisecond, None))) => {
-                    date_preimage(args, literal)
-                }
+                Some(Ok(DataType::Timestamp(TimeUnit::Millisecond, None))) => date_preimage(args, literal),
                 _ => PreimageResult::None,
             })
         })
@@ -184,11 +158,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 }
 
 /// Applies a function to each value with its row's unit; the unit is read once where it is constant.
-fn each_unit(
-    call: &Call<'_>,
-    values: &Int64Array,
-    f: impl Fn(Unit, usize, i64) -> Result<i64>,
-) -> Result<Int64Array> {
+fn each_unit(call: &Call<'_>, values: &Int64Array, f: impl Fn(Unit, usize, i64) -> Result<i64>) -> Result<Int64Array> {
     let constant = match call.constant_text(0) {
         Some(None) => return Ok(Int64Array::new_null(values.len())),
         Some(Some(name)) => Some(Unit::parse(name)?),
@@ -219,11 +189,7 @@ pub(crate) fn rebuild(values: &Int64Array, like: &ArrayRef) -> Result<ArrayRef> 
         t @ DataType::Struct(fields) if types::is_time_tz(t) => {
             let clock = to_times(values, fields[0].data_type())?;
             let offsets = like.as_struct().column(1).clone();
-            Arc::new(StructArray::try_new(
-                fields.clone(),
-                vec![clock, offsets],
-                values.nulls().cloned(),
-            )?)
+            Arc::new(StructArray::try_new(fields.clone(), vec![clock, offsets], values.nulls().cloned())?)
         }
         t => to_times(values, t)?,
     })
@@ -234,19 +200,14 @@ fn is_clock(t: &DataType) -> bool {
 }
 
 fn bad_unit<T>(unit: Unit, t: &DataType) -> Result<T> {
-    invalid(format!(
-        "{unit:?} is not a valid field of {}",
-        types::trino_name(t)
-    ))
+    invalid(format!("{unit:?} is not a valid field of {}", types::trino_name(t)))
 }
 
 fn truncate(call: &Call<'_>) -> Result<ArrayRef> {
     let array = call.array(1)?;
     let moments = Moments::of(&array)?;
     let t = array.data_type().clone();
-    let out = each_unit(call, &moments.values, |unit, _, v| {
-        truncate_one(unit, v, &moments, &t)
-    })?;
+    let out = each_unit(call, &moments.values, |unit, _, v| truncate_one(unit, v, &moments, &t))?;
     rebuild(&out, &array)
 }
 
@@ -267,9 +228,7 @@ fn truncate_one(unit: Unit, v: i64, moments: &Moments, t: &DataType) -> Result<i
         if step <= 1 {
             return Ok(v);
         }
-        let offset = moments
-            .zone
-            .map_or(0, |z| i64::from(z.offset_at(v.div_euclid(per))) * per);
+        let offset = moments.zone.map_or(0, |z| i64::from(z.offset_at(v.div_euclid(per))) * per);
         return Ok((v + offset).div_euclid(step) * step - offset);
     }
     if is_clock(t) {
@@ -294,9 +253,7 @@ fn add(call: &Call<'_>) -> Result<ArrayRef> {
     let t = array.data_type().clone();
     let nulls = arrow::buffer::NullBuffer::union(moments.values.nulls(), amounts.nulls());
     let values = Int64Array::new(moments.values.values().clone(), nulls);
-    let out = each_unit(call, &values, |unit, row, v| {
-        add_one(unit, amounts.value(row), v, &moments, &t)
-    })?;
+    let out = each_unit(call, &values, |unit, row, v| add_one(unit, amounts.value(row), v, &moments, &t))?;
     rebuild(&out, &array)
 }
 
@@ -309,10 +266,7 @@ fn add_one(unit: Unit, amount: i64, v: i64, moments: &Moments, t: &DataType) -> 
         let days = match unit {
             Unit::Day => v.checked_add(amount),
             Unit::Week => amount.checked_mul(7).and_then(|d| v.checked_add(d)),
-            _ => amount
-                .checked_mul(unit.months())
-                .filter(|m| m.abs() < 200_000_000)
-                .map(|m| add_months(v, m)),
+            _ => amount.checked_mul(unit.months()).filter(|m| m.abs() < 200_000_000).map(|m| add_months(v, m)),
         };
         return match days.filter(|d| i32::try_from(*d).is_ok()) {
             Some(days) => Ok(days),
@@ -343,19 +297,11 @@ fn add_calendar(unit: Unit, amount: i64, v: i64, moments: &Moments) -> Result<i6
     let moved = match unit {
         Unit::Day => days.checked_add(amount),
         Unit::Week => amount.checked_mul(7).and_then(|d| days.checked_add(d)),
-        _ => amount
-            .checked_mul(unit.months())
-            .filter(|m| m.abs() < 4_000_000_000)
-            .map(|m| add_months(days, m)),
+        _ => amount.checked_mul(unit.months()).filter(|m| m.abs() < 4_000_000_000).map(|m| add_months(days, m)),
     };
-    let local = moved
-        .and_then(|d| d.checked_mul(DAY))
-        .and_then(|s| s.checked_add(clock));
+    let local = moved.and_then(|d| d.checked_mul(DAY)).and_then(|s| s.checked_add(clock));
     let utc = local.map(|s| moments.zone.map_or(s, |z| z.to_utc(s)));
-    match utc
-        .and_then(|s| s.checked_mul(per))
-        .and_then(|v| v.checked_add(fraction))
-    {
+    match utc.and_then(|s| s.checked_mul(per)).and_then(|v| v.checked_add(fraction)) {
         Some(v) => Ok(v),
         None => overflow(),
     }
@@ -363,11 +309,7 @@ fn add_calendar(unit: Unit, amount: i64, v: i64, moments: &Moments) -> Result<i6
 
 /// A moment some months later, the clock unchanged; for interval arithmetic.
 pub(crate) fn plus_months(v: i64, months: i64, moments: &Moments) -> Result<i64> {
-    if moments.per == 0 {
-        Ok(add_months(v, months))
-    } else {
-        add_calendar(Unit::Month, months, v, moments)
-    }
+    if moments.per == 0 { Ok(add_months(v, months)) } else { add_calendar(Unit::Month, months, v, moments) }
 }
 
 fn diff(call: &Call<'_>) -> Result<ArrayRef> {
@@ -377,18 +319,7 @@ fn diff(call: &Call<'_>) -> Result<ArrayRef> {
     let (a, b) = if types::is_time_tz(&t) {
         let (a, per) = crate::cast::utc_clock(&from)?;
         let (b, _) = crate::cast::utc_clock(&to)?;
-        (
-            Moments {
-                values: a,
-                per,
-                zone: None,
-            },
-            Moments {
-                values: b,
-                per,
-                zone: None,
-            },
-        )
+        (Moments { values: a, per, zone: None }, Moments { values: b, per, zone: None })
     } else {
         (Moments::of(&from)?, Moments::of(&to)?)
     };
@@ -442,8 +373,7 @@ fn preimage(args: &[Expr], literal: &Expr) -> PreimageResult {
     let [Expr::Literal(unit, _), expr] = args else {
         return PreimageResult::None;
     };
-    let (Some(Ok(unit)), Expr::Literal(start, _)) = (text_of(unit).map(Unit::parse), literal)
-    else {
+    let (Some(Ok(unit)), Expr::Literal(start, _)) = (text_of(unit).map(Unit::parse), literal) else {
         return PreimageResult::None;
     };
     let Some((from, until)) = bounds(unit, start) else {
@@ -454,10 +384,7 @@ fn preimage(args: &[Expr], literal: &Expr) -> PreimageResult {
 
 fn range(expr: &Expr, from: ScalarValue, until: ScalarValue) -> PreimageResult {
     match Interval::try_new(from, until) {
-        Ok(interval) => PreimageResult::Range {
-            expr: expr.clone(),
-            interval: Box::new(interval),
-        },
+        Ok(interval) => PreimageResult::Range { expr: expr.clone(), interval: Box::new(interval) },
         Err(_) => PreimageResult::None,
     }
 }
@@ -465,10 +392,7 @@ fn range(expr: &Expr, from: ScalarValue, until: ScalarValue) -> PreimageResult {
 /// The unit that starts at a date or a timestamp without zone; None where none starts there.
 fn bounds(unit: Unit, start: &ScalarValue) -> Option<(ScalarValue, ScalarValue)> {
     let array = start.to_array().ok()?;
-    if !matches!(
-        array.data_type(),
-        DataType::Date32 | DataType::Timestamp(_, None)
-    ) {
+    if !matches!(array.data_type(), DataType::Date32 | DataType::Timestamp(_, None)) {
         return None;
     }
     let moments = Moments::of(&array).ok()?;
@@ -490,10 +414,7 @@ fn date_preimage(args: &[Expr], literal: &Expr) -> PreimageResult {
         return PreimageResult::None;
     };
     let days: ArrayRef = Arc::new(Date32Array::from(vec![*day, day.saturating_add(1)]));
-    let bounds = |i| {
-        cast(&days, &Type::Timestamp(3), OnError::Null)
-            .and_then(|a| ScalarValue::try_from_array(&a, i))
-    };
+    let bounds = |i| cast(&days, &Type::Timestamp(3), OnError::Null).and_then(|a| ScalarValue::try_from_array(&a, i));
     match (bounds(0), bounds(1)) {
         (Ok(from), Ok(until)) => range(expr, from, until),
         _ => PreimageResult::None,

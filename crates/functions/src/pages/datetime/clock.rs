@@ -18,9 +18,7 @@ use crate::types::Type;
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
         current("now", |p| Type::TimestampTz(p, Some("UTC".into()))),
-        current("current_timestamp", |p| {
-            Type::TimestampTz(p, Some("UTC".into()))
-        }),
+        current("current_timestamp", |p| Type::TimestampTz(p, Some("UTC".into()))),
         current("localtimestamp", Type::Timestamp),
         current("current_date", |_| Type::Date),
         current("current_time", Type::TimeTz),
@@ -33,12 +31,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
                 [DataType::Decimal128(_, 0)] => Some(vec![DataType::Int64]),
                 _ => None,
             },
-            |_, _| {
-                Ok(DataType::Timestamp(
-                    TimeUnit::Nanosecond,
-                    Some("UTC".into()),
-                ))
-            },
+            |_, _| Ok(DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))),
             |call| {
                 let array = call.array(0)?;
                 let values: Int64Array = array.as_primitive::<Int64Type>().unary(|v| v);
@@ -46,21 +39,16 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             },
         )
         .build(),
-        Scalar::new(
-            "to_unixtime",
-            &[&[Param::Timestamp], &[Param::TimestampTz]],
-            DataType::Float64,
-            |call| {
-                let array = call.array(0)?;
-                let DataType::Timestamp(unit, _) = array.data_type() else {
-                    return crate::scalar::mismatch("to_unixtime takes a timestamp");
-                };
-                let per = per_second(*unit);
-                let out: Float64Array = timestamps(&array)?
-                    .unary(|v| v.div_euclid(per) as f64 + v.rem_euclid(per) as f64 / per as f64);
-                Ok(Arc::new(out))
-            },
-        )
+        Scalar::new("to_unixtime", &[&[Param::Timestamp], &[Param::TimestampTz]], DataType::Float64, |call| {
+            let array = call.array(0)?;
+            let DataType::Timestamp(unit, _) = array.data_type() else {
+                return crate::scalar::mismatch("to_unixtime takes a timestamp");
+            };
+            let per = per_second(*unit);
+            let out: Float64Array =
+                timestamps(&array)?.unary(|v| v.div_euclid(per) as f64 + v.rem_euclid(per) as f64 / per as f64);
+            Ok(Arc::new(out))
+        })
         .build(),
     ]
 }
@@ -70,15 +58,12 @@ fn current(name: &'static str, of_precision: fn(u8) -> Type) -> ScalarUDF {
     let precision = move |constants: &[Option<&ScalarValue>]| -> Result<Type> {
         Ok(match constants.first() {
             None => of_precision(3),
-            Some(p) => match p
-                .and_then(|p| p.to_array().ok())
-                .and_then(|a| arrow::compute::cast(&a, &DataType::UInt8).ok())
-            {
-                Some(p) if p.is_valid(0) => {
-                    of_precision(p.as_primitive::<arrow::datatypes::UInt8Type>().value(0))
+            Some(p) => {
+                match p.and_then(|p| p.to_array().ok()).and_then(|a| arrow::compute::cast(&a, &DataType::UInt8).ok()) {
+                    Some(p) if p.is_valid(0) => of_precision(p.as_primitive::<arrow::datatypes::UInt8Type>().value(0)),
+                    _ => return invalid(format!("the precision of {name} must be a constant")),
                 }
-                _ => return invalid(format!("the precision of {name} must be a constant")),
-            },
+            }
         })
     };
     Scalar::with(
@@ -91,10 +76,7 @@ fn current(name: &'static str, of_precision: fn(u8) -> Type) -> ScalarUDF {
         move |_, constants| Ok(precision(constants)?.to_arrow()),
         move |call| {
             let to = Type::of(call.return_type());
-            let instant = at(
-                chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default(),
-                &to,
-            )?;
+            let instant = at(chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default(), &to)?;
             instant.to_array_of_size(call.rows())
         },
     )
@@ -107,10 +89,7 @@ fn current(name: &'static str, of_precision: fn(u8) -> Type) -> ScalarUDF {
                 _ => None,
             })
             .collect();
-        let Some(start) = info
-            .query_execution_start_time()
-            .and_then(|t| t.timestamp_nanos_opt())
-        else {
+        let Some(start) = info.query_execution_start_time().and_then(|t| t.timestamp_nanos_opt()) else {
             return Ok(ExprSimplifyResult::Original(args));
         };
         let value = at(start, &precision(&constants)?)?;
@@ -122,17 +101,12 @@ fn current(name: &'static str, of_precision: fn(u8) -> Type) -> ScalarUDF {
 /// An instant as a value of a type; `current_timestamp` is cut, not rounded, to its digits.
 fn at(nanos: i64, to: &Type) -> Result<ScalarValue> {
     let digits = match to {
-        Type::Timestamp(p) | Type::TimestampTz(p, _) | Type::Time(p) | Type::TimeTz(p) => {
-            (*p).min(9)
-        }
+        Type::Timestamp(p) | Type::TimestampTz(p, _) | Type::Time(p) | Type::TimeTz(p) => (*p).min(9),
         _ => 9,
     };
     let step = 10_i64.pow(u32::from(9 - digits));
     let cut = Int64Array::from(vec![nanos.div_euclid(step) * step]);
-    let utc = to_timestamps(
-        &cut,
-        &DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
-    )?;
+    let utc = to_timestamps(&cut, &DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())))?;
     ScalarValue::try_from_array(&cast(&utc, to, OnError::Fail)?, 0)
 }
 
@@ -142,11 +116,7 @@ fn from_unixtime() -> ScalarUDF {
         |t| {
             crate::scalar::overload(
                 t,
-                &[
-                    &[Param::Double],
-                    &[Param::Double, Param::Varchar],
-                    &[Param::Double, Param::Bigint, Param::Bigint],
-                ],
+                &[&[Param::Double], &[Param::Double, Param::Varchar], &[Param::Double, Param::Bigint, Param::Bigint]],
             )
         },
         |t, constants| {
@@ -161,9 +131,7 @@ fn from_unixtime() -> ScalarUDF {
             check_zone(call)?;
             let array = call.array(0)?;
             let mut out = Int64Builder::with_capacity(array.len());
-            let others: Vec<ArrayRef> = (1..call.len())
-                .map(|i| call.array(i))
-                .collect::<Result<_>>()?;
+            let others: Vec<ArrayRef> = (1..call.len()).map(|i| call.array(i)).collect::<Result<_>>()?;
             for (row, seconds) in array.as_primitive::<Float64Type>().iter().enumerate() {
                 let seconds = seconds.filter(|_| others.iter().all(|a| a.is_valid(row)));
                 out.append_option(match seconds {
@@ -181,16 +149,11 @@ fn from_unixtime() -> ScalarUDF {
 /// Rounded to milliseconds half up, as Java's `Math.round` does.
 fn millis(seconds: f64) -> Result<i64> {
     let v = (seconds * 1000.0 + 0.5).floor();
-    if v.abs() < 9.2e18 {
-        Ok(v as i64)
-    } else {
-        invalid(format!("Timestamp overflow: {seconds}"))
-    }
+    if v.abs() < 9.2e18 { Ok(v as i64) } else { invalid(format!("Timestamp overflow: {seconds}")) }
 }
 
 fn offset_zone(hours: Option<&ScalarValue>, minutes: Option<&ScalarValue>) -> Result<Zone> {
-    let (Some(ScalarValue::Int64(Some(h))), Some(ScalarValue::Int64(Some(m)))) = (hours, minutes)
-    else {
+    let (Some(ScalarValue::Int64(Some(h))), Some(ScalarValue::Int64(Some(m)))) = (hours, minutes) else {
         return Ok(Zone::UTC);
     };
     match i32::try_from(h.saturating_mul(60).saturating_add(*m)) {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, DurationMillisecondBuilder, Int64Array, StringViewBuilder,
-};
+use arrow::array::{Array, ArrayRef, AsArray, DurationMillisecondBuilder, Int64Array, StringViewBuilder};
 use arrow::datatypes::{DataType, DurationMillisecondType, Float64Type, TimeUnit};
 use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
@@ -13,37 +11,24 @@ use crate::scalar::{Param, Scalar, invalid};
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
-        Scalar::new(
-            "parse_duration",
-            &[&[Param::Varchar]],
-            DataType::Duration(TimeUnit::Millisecond),
-            |call| {
-                let array = call.array(0)?;
-                let mut out = DurationMillisecondBuilder::with_capacity(array.len());
-                for text in array.as_string_view() {
-                    out.append_option(text.map(parse).transpose()?);
-                }
-                Ok(Arc::new(out.finish()))
-            },
-        )
+        Scalar::new("parse_duration", &[&[Param::Varchar]], DataType::Duration(TimeUnit::Millisecond), |call| {
+            let array = call.array(0)?;
+            let mut out = DurationMillisecondBuilder::with_capacity(array.len());
+            for text in array.as_string_view() {
+                out.append_option(text.map(parse).transpose()?);
+            }
+            Ok(Arc::new(out.finish()))
+        })
         .build(),
-        Scalar::new(
-            "to_milliseconds",
-            &[&[Param::IntervalDay]],
-            DataType::Int64,
-            |call| {
-                let array = call.array(0)?;
-                let out: Int64Array = array.as_primitive::<DurationMillisecondType>().unary(|v| v);
-                Ok(Arc::new(out))
-            },
-        )
+        Scalar::new("to_milliseconds", &[&[Param::IntervalDay]], DataType::Int64, |call| {
+            let array = call.array(0)?;
+            let out: Int64Array = array.as_primitive::<DurationMillisecondType>().unary(|v| v);
+            Ok(Arc::new(out))
+        })
         .build(),
-        Scalar::new(
-            "human_readable_seconds",
-            &[&[Param::Double]],
-            DataType::Utf8View,
-            |call| readable(&call.array(0)?),
-        )
+        Scalar::new("human_readable_seconds", &[&[Param::Double]], DataType::Utf8View, |call| {
+            readable(&call.array(0)?)
+        })
         .build(),
     ]
 }
@@ -51,9 +36,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 /// Milliseconds of `1.5h`: a number and one of `ns us ms s m h d`.
 fn parse(text: &str) -> Result<i64> {
     let trimmed = text.trim();
-    let split = trimmed
-        .find(|c: char| c.is_ascii_alphabetic())
-        .unwrap_or(trimmed.len());
+    let split = trimmed.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(split);
     let millis = match unit {
         "ns" => 1e-6,
@@ -69,9 +52,7 @@ fn parse(text: &str) -> Result<i64> {
     let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     match number.parse::<f64>() {
         Ok(v) if plain && v * millis < 9.2e18 => Ok((v * millis).round() as i64),
-        _ => invalid(format!(
-            "duration is not a valid data duration string: {text}"
-        )),
+        _ => invalid(format!("duration is not a valid data duration string: {text}")),
     }
 }
 
@@ -87,13 +68,7 @@ fn readable(array: &ArrayRef) -> Result<ArrayRef> {
         }
         let mut left = seconds.abs().round() as u64;
         let mut parts = Vec::new();
-        for (name, length) in [
-            ("week", 604_800),
-            ("day", 86_400),
-            ("hour", 3600),
-            ("minute", 60),
-            ("second", 1),
-        ] {
+        for (name, length) in [("week", 604_800), ("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)] {
             let n = left / length;
             left %= length;
             if n > 0 {

@@ -12,44 +12,24 @@ use crate::datetime_pattern::{Moment, Pattern};
 use crate::instants::to_timestamps;
 use crate::scalar::{Call, Param, Scalar, accept, invalid, text_of};
 use crate::temporal::{
-    DAY, Zone, days_from_civil, days_in_month, is_leap, iso_weekday, offset_text, per_second,
-    scale_picos,
+    DAY, Zone, days_from_civil, days_in_month, is_leap, iso_weekday, offset_text, per_second, scale_picos,
 };
 use crate::text;
 use crate::types;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
-    const FORMAT: &[&[Param]] = &[
-        &[Param::Date, Param::Varchar],
-        &[Param::Timestamp, Param::Varchar],
-        &[Param::TimestampTz, Param::Varchar],
-    ];
+    const FORMAT: &[&[Param]] =
+        &[&[Param::Date, Param::Varchar], &[Param::Timestamp, Param::Varchar], &[Param::TimestampTz, Param::Varchar]];
     let millis = DataType::Timestamp(TimeUnit::Millisecond, None);
     vec![
-        Scalar::new("date_format", FORMAT, DataType::Utf8View, |call| {
-            format(call, Pattern::mysql)
-        })
-        .build(),
-        Scalar::new("format_datetime", FORMAT, DataType::Utf8View, |call| {
-            format(call, Pattern::joda)
-        })
-        .build(),
-        Scalar::new(
-            "date_parse",
-            &[&[Param::Varchar, Param::Varchar]],
-            millis,
-            |call| parse(call, Pattern::mysql),
-        )
-        .build(),
+        Scalar::new("date_format", FORMAT, DataType::Utf8View, |call| format(call, Pattern::mysql)).build(),
+        Scalar::new("format_datetime", FORMAT, DataType::Utf8View, |call| format(call, Pattern::joda)).build(),
+        Scalar::new("date_parse", &[&[Param::Varchar, Param::Varchar]], millis, |call| parse(call, Pattern::mysql))
+            .build(),
         Scalar::with(
             "parse_datetime",
             |t| crate::scalar::overload(t, &[&[Param::Varchar, Param::Varchar]]),
-            |_, constants| {
-                Ok(DataType::Timestamp(
-                    TimeUnit::Millisecond,
-                    Some(parsed_zone(constants)),
-                ))
-            },
+            |_, constants| Ok(DataType::Timestamp(TimeUnit::Millisecond, Some(parsed_zone(constants)))),
             |call| parse(call, Pattern::joda),
         )
         .build(),
@@ -67,25 +47,20 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             |call| to_iso(&call.array(0)?),
         )
         .build(),
-        Scalar::new(
-            "from_iso8601_date",
-            &[&[Param::Varchar]],
-            DataType::Date32,
-            |call| {
-                let array = call.array(0)?;
-                let mut out = Date32Builder::with_capacity(array.len());
-                for value in array.as_string_view() {
-                    out.append_option(match value {
-                        None => None,
-                        Some(v) => match iso_date(v) {
-                            Some((days, "")) => Some(days as i32),
-                            _ => return invalid(format!("Invalid format: \"{v}\"")),
-                        },
-                    });
-                }
-                Ok(Arc::new(out.finish()))
-            },
-        )
+        Scalar::new("from_iso8601_date", &[&[Param::Varchar]], DataType::Date32, |call| {
+            let array = call.array(0)?;
+            let mut out = Date32Builder::with_capacity(array.len());
+            for value in array.as_string_view() {
+                out.append_option(match value {
+                    None => None,
+                    Some(v) => match iso_date(v) {
+                        Some((days, "")) => Some(days as i32),
+                        _ => return invalid(format!("Invalid format: \"{v}\"")),
+                    },
+                });
+            }
+            Ok(Arc::new(out.finish()))
+        })
         .build(),
         from_iso("from_iso8601_timestamp", TimeUnit::Millisecond),
         from_iso("from_iso8601_timestamp_nanos", TimeUnit::Nanosecond),
@@ -102,21 +77,12 @@ struct Patterns<'a> {
 }
 
 impl<'a> Patterns<'a> {
-    fn new(
-        call: &Call<'_>,
-        column: &'a ArrayRef,
-        compile: fn(&str) -> Result<Pattern>,
-    ) -> Result<Self> {
+    fn new(call: &Call<'_>, column: &'a ArrayRef, compile: fn(&str) -> Result<Pattern>) -> Result<Self> {
         let constant = match call.constant_text(1) {
             Some(text) => Some(text.map(compile).transpose()?),
             None => None,
         };
-        Ok(Self {
-            compile,
-            constant,
-            column,
-            last: None,
-        })
+        Ok(Self { compile, constant, column, last: None })
     }
 
     fn get(&mut self, row: usize) -> Result<Option<&Pattern>> {
@@ -142,11 +108,7 @@ fn format(call: &Call<'_>, compile: fn(&str) -> Result<Pattern>) -> Result<Array
     let mut out = StringViewBuilder::with_capacity(call.rows());
     let mut buffer = String::new();
     for row in 0..moments.values.len() {
-        let pattern = if moments.values.is_null(row) {
-            None
-        } else {
-            patterns.get(row)?
-        };
+        let pattern = if moments.values.is_null(row) { None } else { patterns.get(row)? };
         let Some(pattern) = pattern else {
             out.append_null();
             continue;
@@ -154,16 +116,9 @@ fn format(call: &Call<'_>, compile: fn(&str) -> Result<Pattern>) -> Result<Array
         let (seconds, fraction) = moments.local(moments.values.value(row));
         // These functions see milliseconds only.
         let nanos = moments.nanos(fraction) / 1_000_000 * 1_000_000;
-        let offset = moments
-            .zone
-            .map(|z| z.offset_at(moments.values.value(row).div_euclid(moments.per.max(1))));
+        let offset = moments.zone.map(|z| z.offset_at(moments.values.value(row).div_euclid(moments.per.max(1))));
         buffer.clear();
-        pattern.format(
-            seconds,
-            nanos,
-            moments.zone.as_ref().zip(offset),
-            &mut buffer,
-        );
+        pattern.format(seconds, nanos, moments.zone.as_ref().zip(offset), &mut buffer);
         out.append_value(&buffer);
     }
     Ok(Arc::new(out.finish()))
@@ -180,9 +135,7 @@ fn parse(call: &Call<'_>, compile: fn(&str) -> Result<Pattern>) -> Result<ArrayR
             (Some(value), Some(pattern)) => match pattern.parse(value) {
                 Some(moment) => Some(instant(moment)),
                 None => {
-                    return invalid(format!(
-                        "Invalid format: \"{value}\" does not follow the pattern"
-                    ));
+                    return invalid(format!("Invalid format: \"{value}\" does not follow the pattern"));
                 }
             },
             _ => None,
@@ -193,9 +146,7 @@ fn parse(call: &Call<'_>, compile: fn(&str) -> Result<Pattern>) -> Result<ArrayR
 
 fn instant(moment: Moment) -> i64 {
     match moment.zone {
-        Some(zone) => {
-            zone.to_utc(moment.millis.div_euclid(1000)) * 1000 + moment.millis.rem_euclid(1000)
-        }
+        Some(zone) => zone.to_utc(moment.millis.div_euclid(1000)) * 1000 + moment.millis.rem_euclid(1000),
         None => moment.millis,
     }
 }
@@ -204,10 +155,7 @@ fn instant(moment: Moment) -> i64 {
 fn parsed_zone(constants: &[Option<&ScalarValue>]) -> Arc<str> {
     let text = |i: usize| constants.get(i).copied().flatten().and_then(text_of);
     let zone = match (text(0), text(1)) {
-        (Some(value), Some(pattern)) => Pattern::joda(pattern)
-            .ok()
-            .and_then(|p| p.parse(value))
-            .and_then(|m| m.zone),
+        (Some(value), Some(pattern)) => Pattern::joda(pattern).ok().and_then(|p| p.parse(value)).and_then(|m| m.zone),
         _ => None,
     };
     Arc::from(zone.unwrap_or(Zone::UTC).name())
@@ -220,11 +168,7 @@ fn to_iso(array: &ArrayRef) -> Result<ArrayRef> {
         let shown = text::Formatter::new(array, text::Style::Result)?;
         for row in 0..array.len() {
             buffer.clear();
-            if shown.write(row, &mut buffer) {
-                out.append_value(&buffer)
-            } else {
-                out.append_null()
-            }
+            if shown.write(row, &mut buffer) { out.append_value(&buffer) } else { out.append_null() }
         }
         return Ok(Arc::new(out.finish()));
     }
@@ -243,11 +187,7 @@ fn to_iso(array: &ArrayRef) -> Result<ArrayRef> {
         text::date(seconds.div_euclid(DAY), &mut buffer);
         if let Some(unit) = unit {
             buffer.push('T');
-            text::time(
-                seconds.rem_euclid(DAY) * per_second(unit) + fraction,
-                unit,
-                &mut buffer,
-            );
+            text::time(seconds.rem_euclid(DAY) * per_second(unit) + fraction, unit, &mut buffer);
         }
         if let Some(zone) = moments.zone {
             match zone.offset_at(v.div_euclid(moments.per.max(1))) {
@@ -262,11 +202,7 @@ fn to_iso(array: &ArrayRef) -> Result<ArrayRef> {
 
 /// Up to `most` leading digits and what follows.
 fn digits(text: &str, least: usize, most: usize) -> Option<(i64, &str)> {
-    let len = text
-        .bytes()
-        .take(most)
-        .take_while(u8::is_ascii_digit)
-        .count();
+    let len = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
     if len < least {
         return None;
     }
@@ -297,8 +233,7 @@ fn iso_date(text: &str) -> Option<(i64, &str)> {
             .then_some((monday + (week - 1) * 7 + day - 1, rest));
     }
     if let Some((day, rest)) = digits(after, 3, 3) {
-        return (day >= 1 && day <= 365 + i64::from(is_leap(year)))
-            .then(|| (days_from_civil(year, 1, day), rest));
+        return (day >= 1 && day <= 365 + i64::from(is_leap(year))).then(|| (days_from_civil(year, 1, day), rest));
     }
     let (month, rest) = digits(after, 1, 2)?;
     let month = u32::try_from(month).ok().filter(|m| (1..=12).contains(m))?;
@@ -306,17 +241,12 @@ fn iso_date(text: &str) -> Option<(i64, &str)> {
         Some(day) => digits(day, 1, 2)?,
         None => (1, rest),
     };
-    (day >= 1 && day <= i64::from(days_in_month(year, month)))
-        .then(|| (days_from_civil(year, month, day), rest))
+    (day >= 1 && day <= i64::from(days_in_month(year, month))).then(|| (days_from_civil(year, month, day), rest))
 }
 
 /// A moment in ISO 8601: local seconds, picoseconds, zone.
 fn iso_moment(text: &str) -> Option<(i64, i64, Option<Zone>)> {
-    let (days, rest) = if text.starts_with(['T', 't']) {
-        (0, text)
-    } else {
-        iso_date(text)?
-    };
+    let (days, rest) = if text.starts_with(['T', 't']) { (0, text) } else { iso_date(text)? };
     let Some(rest) = rest.strip_prefix(['T', 't']) else {
         return rest.is_empty().then_some((days * DAY, 0, None));
     };
@@ -357,14 +287,8 @@ fn from_iso(name: &'static str, unit: TimeUnit) -> ScalarUDF {
         name,
         |t| crate::scalar::overload(t, &[&[Param::Varchar]]),
         move |_, constants| {
-            let zone = constants[0]
-                .and_then(text_of)
-                .and_then(iso_moment)
-                .and_then(|(_, _, zone)| zone);
-            Ok(DataType::Timestamp(
-                unit,
-                Some(Arc::from(zone.unwrap_or(Zone::UTC).name())),
-            ))
+            let zone = constants[0].and_then(text_of).and_then(iso_moment).and_then(|(_, _, zone)| zone);
+            Ok(DataType::Timestamp(unit, Some(Arc::from(zone.unwrap_or(Zone::UTC).name()))))
         },
         move |call| {
             let per = per_second(unit);
@@ -397,30 +321,25 @@ fn from_iso(name: &'static str, unit: TimeUnit) -> ScalarUDF {
 /// `"$timestamp"(text)`: how CloudTrail Lake reads a text that is compared with a timestamp. `T` or a blank between
 /// date and time, fraction and zone optional; the result is in UTC milliseconds.
 fn lake_timestamp() -> ScalarUDF {
-    Scalar::new(
-        "$timestamp",
-        &[&[Param::Varchar]],
-        DataType::Timestamp(TimeUnit::Millisecond, None),
-        |call| {
-            let array = call.array(0)?;
-            let mut out = Int64Builder::with_capacity(array.len());
-            for value in array.as_string_view() {
-                out.append_option(match value {
-                    None => None,
-                    Some(v) => match read_lake(v) {
-                        Some(v) => Some(v),
-                        None => {
-                            return crate::scalar::fail(
-                                "INVALID_CAST_ARGUMENT",
-                                format!("Value cannot be cast to timestamp: {v}"),
-                            );
-                        }
-                    },
-                });
-            }
-            to_timestamps(&out.finish(), call.return_type())
-        },
-    )
+    Scalar::new("$timestamp", &[&[Param::Varchar]], DataType::Timestamp(TimeUnit::Millisecond, None), |call| {
+        let array = call.array(0)?;
+        let mut out = Int64Builder::with_capacity(array.len());
+        for value in array.as_string_view() {
+            out.append_option(match value {
+                None => None,
+                Some(v) => match read_lake(v) {
+                    Some(v) => Some(v),
+                    None => {
+                        return crate::scalar::fail(
+                            "INVALID_CAST_ARGUMENT",
+                            format!("Value cannot be cast to timestamp: {v}"),
+                        );
+                    }
+                },
+            });
+        }
+        to_timestamps(&out.finish(), call.return_type())
+    })
     .build()
 }
 
@@ -452,32 +371,17 @@ mod tests {
 
     #[test]
     fn iso_moments() {
-        assert_eq!(
-            iso_moment("2020-05-11T11:15:05Z").map(|m| m.2),
-            Some(Some(Zone::UTC))
-        );
-        assert_eq!(
-            iso_moment("2020-05-11T11").map(|m| m.0 % DAY),
-            Some(11 * 3600)
-        );
+        assert_eq!(iso_moment("2020-05-11T11:15:05Z").map(|m| m.2), Some(Some(Zone::UTC)));
+        assert_eq!(iso_moment("2020-05-11T11").map(|m| m.0 % DAY), Some(11 * 3600));
         assert_eq!(iso_moment("2020-05-11T25:00"), None);
         assert_eq!(iso_moment("2020-05-11x"), None);
     }
 
     #[test]
     fn lake_texts() {
-        assert_eq!(
-            read_lake("2023-08-09T21:45:26.787Z"),
-            read_lake("2023-08-09 21:45:26.787")
-        );
-        assert_eq!(
-            read_lake("2023-08-09T23:45:26+02:00"),
-            read_lake("2023-08-09 21:45:26")
-        );
-        assert_eq!(
-            read_lake("2025-01-01"),
-            Some(days_from_civil(2025, 1, 1) * DAY * 1000)
-        );
+        assert_eq!(read_lake("2023-08-09T21:45:26.787Z"), read_lake("2023-08-09 21:45:26.787"));
+        assert_eq!(read_lake("2023-08-09T23:45:26+02:00"), read_lake("2023-08-09 21:45:26"));
+        assert_eq!(read_lake("2025-01-01"), Some(days_from_civil(2025, 1, 1) * DAY * 1000));
         assert_eq!(read_lake("yesterday"), None);
     }
 }

@@ -37,10 +37,7 @@ fn zoned(t: &DataType, zone: Arc<str>) -> DataType {
 }
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
-    const MOMENT: &[&[Param]] = &[
-        &[Param::Timestamp, Param::Varchar],
-        &[Param::TimestampTz, Param::Varchar],
-    ];
+    const MOMENT: &[&[Param]] = &[&[Param::Timestamp, Param::Varchar], &[Param::TimestampTz, Param::Varchar]];
     vec![
         Scalar::with(
             "at_timezone",
@@ -60,12 +57,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             |call| with_timezone(call),
         )
         .build(),
-        Scalar::new(
-            "timezone",
-            &[&[Param::TimestampTz], &[Param::TimeTz]],
-            DataType::Utf8View,
-            |call| timezone(&call.array(0)?),
-        )
+        Scalar::new("timezone", &[&[Param::TimestampTz], &[Param::TimeTz]], DataType::Utf8View, |call| {
+            timezone(&call.array(0)?)
+        })
         .build(),
         offset("timezone_hour", |seconds| seconds / 3600),
         offset("timezone_minute", |seconds| seconds / 60 % 60),
@@ -73,11 +67,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             "current_timezone",
             |t| t.is_empty().then(Vec::new),
             |_, _| Ok(DataType::Utf8View),
-            |call| {
-                Ok(Arc::new(StringViewArray::from_iter_values(
-                    std::iter::repeat_n("UTC", call.rows()),
-                )))
-            },
+            |call| Ok(Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n("UTC", call.rows())))),
         )
         .build(),
     ]
@@ -132,41 +122,29 @@ fn timezone(array: &ArrayRef) -> Result<ArrayRef> {
         _ => {
             let offsets = array.as_struct().column(1).as_primitive::<Int16Type>();
             let names: StringViewArray = (0..array.len())
-                .map(|i| {
-                    array
-                        .is_valid(i)
-                        .then(|| offset_text(i32::from(offsets.value(i)) * 60))
-                })
+                .map(|i| array.is_valid(i).then(|| offset_text(i32::from(offsets.value(i)) * 60)))
                 .collect();
             return Ok(Arc::new(names));
         }
     };
-    let names: StringViewArray = (0..array.len())
-        .map(|i| array.is_valid(i).then_some(name.as_str()))
-        .collect();
+    let names: StringViewArray = (0..array.len()).map(|i| array.is_valid(i).then_some(name.as_str())).collect();
     Ok(Arc::new(names))
 }
 
 fn offset(name: &'static str, f: fn(i64) -> i64) -> ScalarUDF {
-    Scalar::new(
-        name,
-        &[&[Param::TimestampTz], &[Param::TimeTz]],
-        DataType::Int64,
-        move |call| {
-            let array = call.array(0)?;
-            if types::is_time_tz(array.data_type()) {
-                let offsets = array.as_struct().column(1).as_primitive::<Int16Type>();
-                let out: Int64Array = offsets.unary(|m| f(i64::from(m) * 60));
-                return Ok(Arc::new(masked(&out, &array)));
-            }
-            let DataType::Timestamp(unit, Some(zone)) = array.data_type() else {
-                return crate::scalar::mismatch("a timestamp with time zone is needed");
-            };
-            let (per, zone) = (per_second(*unit), Zone::parse(zone).unwrap_or(Zone::UTC));
-            let out: Int64Array =
-                timestamps(&array)?.unary(|v| f(i64::from(zone.offset_at(v.div_euclid(per)))));
-            Ok(Arc::new(out))
-        },
-    )
+    Scalar::new(name, &[&[Param::TimestampTz], &[Param::TimeTz]], DataType::Int64, move |call| {
+        let array = call.array(0)?;
+        if types::is_time_tz(array.data_type()) {
+            let offsets = array.as_struct().column(1).as_primitive::<Int16Type>();
+            let out: Int64Array = offsets.unary(|m| f(i64::from(m) * 60));
+            return Ok(Arc::new(masked(&out, &array)));
+        }
+        let DataType::Timestamp(unit, Some(zone)) = array.data_type() else {
+            return crate::scalar::mismatch("a timestamp with time zone is needed");
+        };
+        let (per, zone) = (per_second(*unit), Zone::parse(zone).unwrap_or(Zone::UTC));
+        let out: Int64Array = timestamps(&array)?.unary(|v| f(i64::from(zone.offset_at(v.div_euclid(per)))));
+        Ok(Arc::new(out))
+    })
     .build()
 }

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, DurationMillisecondBuilder, Int64Array, Int64Builder,
-    IntervalYearMonthBuilder,
+    Array, ArrayRef, AsArray, DurationMillisecondBuilder, Int64Array, Int64Builder, IntervalYearMonthBuilder,
 };
-use arrow::datatypes::{
-    DataType, DurationMillisecondType, Float64Type, IntervalUnit, IntervalYearMonthType, TimeUnit,
-};
+use arrow::datatypes::{DataType, DurationMillisecondType, Float64Type, IntervalUnit, IntervalYearMonthType, TimeUnit};
 use datafusion_common::{Result, plan_err};
 
 use super::{Op, out_of_range};
@@ -22,10 +19,7 @@ const DAYTIME: DataType = DataType::Duration(TimeUnit::Millisecond);
 const YEARMONTH: DataType = DataType::Interval(IntervalUnit::YearMonth);
 
 fn is_moment(t: &Type) -> bool {
-    matches!(
-        t,
-        Type::Date | Type::Timestamp(_) | Type::TimestampTz(_, _) | Type::Time(_) | Type::TimeTz(_)
-    )
+    matches!(t, Type::Date | Type::Timestamp(_) | Type::TimestampTz(_, _) | Type::Time(_) | Type::TimeTz(_))
 }
 
 fn is_interval(t: &Type) -> bool {
@@ -43,9 +37,7 @@ pub(super) fn coerce(op: Op, left: &DataType, right: &DataType) -> Option<Vec<Da
             (Type::IntervalDay, Type::IntervalDay) => Some(vec![DAYTIME, DAYTIME]),
             (Type::IntervalYear, Type::IntervalYear) => Some(vec![YEARMONTH, YEARMONTH]),
             (m, i) if is_moment(m) && is_interval(i) => Some(vec![left.clone(), b.to_arrow()]),
-            (i, m) if op == Op::Add && is_moment(m) && is_interval(i) => {
-                Some(vec![a.to_arrow(), right.clone()])
-            }
+            (i, m) if op == Op::Add && is_moment(m) && is_interval(i) => Some(vec![a.to_arrow(), right.clone()]),
             (m, n) if op == Op::Subtract && is_moment(m) && is_moment(n) => {
                 let t = common(&[left.clone(), right.clone()])?;
                 Some(vec![t.clone(), t])
@@ -53,9 +45,7 @@ pub(super) fn coerce(op: Op, left: &DataType, right: &DataType) -> Option<Vec<Da
             (m, Type::Unknown) if is_interval(m) => Some(vec![a.to_arrow(), a.to_arrow()]),
             (m, Type::Unknown) if is_moment(m) => Some(vec![left.clone(), DAYTIME]),
             (Type::Unknown, m) if is_interval(m) => Some(vec![b.to_arrow(), b.to_arrow()]),
-            (Type::Unknown, m) if is_moment(m) && op == Op::Add => {
-                Some(vec![DAYTIME, right.clone()])
-            }
+            (Type::Unknown, m) if is_moment(m) && op == Op::Add => Some(vec![DAYTIME, right.clone()]),
             _ => None,
         },
         Op::Multiply => match (&a, &b) {
@@ -106,12 +96,7 @@ pub(super) fn result(op: Op, left: &DataType, right: &DataType) -> Result<DataTy
     }
 }
 
-pub(super) fn compute(
-    op: Op,
-    left: &ArrayRef,
-    right: &ArrayRef,
-    to: &DataType,
-) -> Result<ArrayRef> {
+pub(super) fn compute(op: Op, left: &ArrayRef, right: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
     let (a, b) = (Type::of(left.data_type()), Type::of(right.data_type()));
     match op {
         Op::Add | Op::Subtract if is_interval(&a) && is_interval(&b) => intervals(op, left, right),
@@ -128,10 +113,7 @@ pub(super) fn compute(
 fn intervals(op: Op, left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef> {
     let sign = if op == Op::Add { 1 } else { -1 };
     if *left.data_type() == DAYTIME {
-        let (a, b) = (
-            left.as_primitive::<DurationMillisecondType>(),
-            right.as_primitive::<DurationMillisecondType>(),
-        );
+        let (a, b) = (left.as_primitive::<DurationMillisecondType>(), right.as_primitive::<DurationMillisecondType>());
         let mut out = DurationMillisecondBuilder::with_capacity(a.len());
         for (x, y) in a.iter().zip(b) {
             out.append_option(match (x, y) {
@@ -144,10 +126,7 @@ fn intervals(op: Op, left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef> {
         }
         return Ok(Arc::new(out.finish()));
     }
-    let (a, b) = (
-        left.as_primitive::<IntervalYearMonthType>(),
-        right.as_primitive::<IntervalYearMonthType>(),
-    );
+    let (a, b) = (left.as_primitive::<IntervalYearMonthType>(), right.as_primitive::<IntervalYearMonthType>());
     let mut out = IntervalYearMonthBuilder::with_capacity(a.len());
     for (x, y) in a.iter().zip(b) {
         out.append_option(match (x, y) {
@@ -163,11 +142,7 @@ fn intervals(op: Op, left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef> {
 
 /// A moment moved by an interval.
 fn shift(moment: &ArrayRef, interval: &ArrayRef, sign: i64, to: &DataType) -> Result<ArrayRef> {
-    let like = if moment.data_type() == to {
-        moment.clone()
-    } else {
-        cast(moment, &Type::of(to), OnError::Fail)?
-    };
+    let like = if moment.data_type() == to { moment.clone() } else { cast(moment, &Type::of(to), OnError::Fail)? };
     let moments = Moments::of(&like)?;
     let t = like.data_type().clone();
     let clock = matches!(t, DataType::Time32(_) | DataType::Time64(_)) || types::is_time_tz(&t);
@@ -189,11 +164,7 @@ fn shift(moment: &ArrayRef, interval: &ArrayRef, sign: i64, to: &DataType) -> Re
             } else {
                 i128::from(v) + m * i128::from(per) / 1000
             };
-            let moved = if clock {
-                moved.rem_euclid(i128::from(DAY * per))
-            } else {
-                moved
-            };
+            let moved = if clock { moved.rem_euclid(i128::from(DAY * per)) } else { moved };
             match i64::try_from(moved) {
                 Ok(v) if per > 0 || i32::try_from(v).is_ok() => out.append_value(v),
                 _ => return out_of_range("date or timestamp overflow"),
@@ -229,11 +200,7 @@ fn between(left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef> {
         out.append_option(match (x, y) {
             (Some(x), Some(y)) => {
                 let d = i128::from(x) - i128::from(y);
-                let millis = if per == 0 {
-                    d * i128::from(DAY * 1000)
-                } else {
-                    (d * 1000).div_euclid(i128::from(per))
-                };
+                let millis = if per == 0 { d * i128::from(DAY * 1000) } else { (d * 1000).div_euclid(i128::from(per)) };
                 match i64::try_from(millis) {
                     Ok(v) => Some(v),
                     Err(_) => return out_of_range("interval overflow"),
@@ -256,16 +223,9 @@ fn scale(op: Op, interval: &ArrayRef, by: &ArrayRef) -> Result<ArrayRef> {
             return fail("DIVISION_BY_ZERO", "Division by zero");
         }
         // Whole factors stay exact.
-        let exact = if op == Op::Multiply && n.fract() == 0.0 && n.abs() < 9e15 {
-            v.checked_mul(n as i64)
-        } else {
-            None
-        };
-        let result = if op == Op::Multiply {
-            v as f64 * n
-        } else {
-            v as f64 / n
-        };
+        let exact =
+            if op == Op::Multiply && n.fract() == 0.0 && n.abs() < 9e15 { v.checked_mul(n as i64) } else { None };
+        let result = if op == Op::Multiply { v as f64 * n } else { v as f64 / n };
         match exact {
             Some(v) => Ok(v),
             None if result.abs() < 9.2e18 => Ok(result as i64),
@@ -274,11 +234,7 @@ fn scale(op: Op, interval: &ArrayRef, by: &ArrayRef) -> Result<ArrayRef> {
     };
     if *interval.data_type() == DAYTIME {
         let mut out = DurationMillisecondBuilder::with_capacity(by.len());
-        for (v, n) in interval
-            .as_primitive::<DurationMillisecondType>()
-            .iter()
-            .zip(by)
-        {
+        for (v, n) in interval.as_primitive::<DurationMillisecondType>().iter().zip(by) {
             out.append_option(match (v, n) {
                 (Some(v), Some(n)) => Some(one(v, n)?),
                 _ => None,
@@ -287,11 +243,7 @@ fn scale(op: Op, interval: &ArrayRef, by: &ArrayRef) -> Result<ArrayRef> {
         return Ok(Arc::new(out.finish()));
     }
     let mut out = IntervalYearMonthBuilder::with_capacity(by.len());
-    for (v, n) in interval
-        .as_primitive::<IntervalYearMonthType>()
-        .iter()
-        .zip(by)
-    {
+    for (v, n) in interval.as_primitive::<IntervalYearMonthType>().iter().zip(by) {
         out.append_option(match (v, n) {
             (Some(v), Some(n)) => match i32::try_from(one(i64::from(v), n)?) {
                 Ok(v) => Some(v),

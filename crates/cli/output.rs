@@ -1,0 +1,166 @@
+//! Results on standard output: table, CSV, JSON, Parquet.
+
+use std::io::{BufWriter, Write};
+
+use anyhow::Result;
+use cloudtarn_query::Query;
+use cloudtarn_query::value::Value;
+use comfy_table::{ContentArrangement, Table};
+use futures::StreamExt;
+use parquet::arrow::ArrowWriter;
+use serde_json::{Map, Value as Json};
+
+/// Forms of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for the eye.
+    Table,
+    /// Comma-separated values with a header (RFC 4180), nested values as Lake's text.
+    Csv,
+    /// One JSON array of objects.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+    /// A Parquet file.
+    Parquet,
+}
+
+/// Writes a line on standard error; nothing to be done where that fails.
+pub(crate) fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
+/// Writes the rows as they come; only the table is gathered, for its widths.
+pub(crate) async fn write(query: Query, format: Format, out: &mut (dyn Write + Send)) -> Result<()> {
+    let mut out = BufWriter::new(out);
+    match format {
+        Format::Table => table(query, &mut out).await?,
+        Format::Csv => csv(query, &mut out).await?,
+        Format::Json => json(query, &mut out, true).await?,
+        Format::Ndjson => json(query, &mut out, false).await?,
+        Format::Parquet => parquet(query, &mut out).await?,
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Log files carry text that attackers chose: nothing in it may steer the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+async fn table(mut query: Query, out: &mut impl Write) -> Result<()> {
+    let mut table = Table::new();
+    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(query.schema().fields().iter().map(|f| printable(f.name())));
+    while let Some(batch) = query.next().await {
+        let batch = batch?;
+        for row in 0..batch.num_rows() {
+            table.add_row(
+                batch.columns().iter().map(|c| Value::of(c, row).text().map_or_else(String::new, |t| printable(&t))),
+            );
+        }
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
+fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
+    if text.contains(['"', ',', '\n', '\r']) {
+        write!(out, "\"{}\"", text.replace('"', "\"\""))
+    } else {
+        out.write_all(text.as_bytes())
+    }
+}
+
+async fn csv(mut query: Query, out: &mut impl Write) -> Result<()> {
+    for (i, f) in query.schema().fields().iter().enumerate() {
+        if i > 0 {
+            out.write_all(b",")?;
+        }
+        field(f.name(), out)?;
+    }
+    out.write_all(b"\n")?;
+    while let Some(batch) = query.next().await {
+        let batch = batch?;
+        for row in 0..batch.num_rows() {
+            for (i, c) in batch.columns().iter().enumerate() {
+                if i > 0 {
+                    out.write_all(b",")?;
+                }
+                if let Some(text) = Value::of(c, row).text() {
+                    field(&text, out)?;
+                }
+            }
+            out.write_all(b"\n")?;
+        }
+    }
+    Ok(())
+}
+
+async fn json(mut query: Query, out: &mut impl Write, array: bool) -> Result<()> {
+    let names: Vec<String> = query.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let mut first = true;
+    if array {
+        out.write_all(b"[")?;
+    }
+    while let Some(batch) = query.next().await {
+        let batch = batch?;
+        for row in 0..batch.num_rows() {
+            let object: Map<String, Json> = names
+                .iter()
+                .zip(batch.columns())
+                .map(|(n, c)| (n.clone(), crate::json::natural(&Value::of(c, row))))
+                .collect();
+            let separator: &[u8] = match (array, first) {
+                (true, true) => b"\n",
+                (true, false) => b",\n",
+                (false, _) => b"",
+            };
+            out.write_all(separator)?;
+            first = false;
+            serde_json::to_writer(&mut *out, &object)?;
+            if !array {
+                out.write_all(b"\n")?;
+            }
+        }
+    }
+    if array {
+        out.write_all(if first { b"]\n" } else { b"\n]\n" })?;
+    }
+    Ok(())
+}
+
+async fn parquet(mut query: Query, out: &mut (impl Write + Send)) -> Result<()> {
+    let mut writer: Option<ArrowWriter<_>> = None;
+    let mut out = Some(out);
+    while let Some(batch) = query.next().await {
+        let batch = batch?;
+        if writer.is_none()
+            && let Some(out) = out.take()
+        {
+            writer = Some(ArrowWriter::try_new(out, batch.schema(), None)?);
+        }
+        if let Some(w) = &mut writer {
+            w.write(&batch)?;
+        }
+    }
+    match (writer, out) {
+        (Some(w), _) => {
+            w.close()?;
+        }
+        (None, Some(out)) => {
+            ArrowWriter::try_new(out, query.schema().clone(), None)?.close()?;
+        }
+        (None, None) => {}
+    }
+    Ok(())
+}

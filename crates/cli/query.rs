@@ -1,0 +1,128 @@
+//! `cloudtarn query`.
+
+use std::fs::File;
+use std::io::{BufReader, IsTerminal, Read, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use cloudtarn_query::{Limits, Session};
+use cloudtarn_store::Store;
+use futures::StreamExt;
+use tokio::runtime::Runtime;
+
+use crate::location::Location;
+use crate::output::{self, Format};
+
+/// The command line of `query`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The statement; standard input where neither this nor --file is given.
+    #[arg(conflicts_with_all = ["file", "batch"])]
+    sql: Option<String>,
+    /// Read the statement from a file.
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    file: Option<PathBuf>,
+    /// Run many statements: a JSON document {"id": …, "sql": …} a line, answered by one a line.
+    #[arg(long, value_name = "FILE")]
+    batch: Option<PathBuf>,
+    /// Form of the result: a table on a terminal, else CSV, unless given.
+    #[arg(long, value_enum)]
+    output: Option<Format>,
+    /// Write the result to a file.
+    #[arg(long, value_name = "FILE")]
+    output_file: Option<PathBuf>,
+    #[command(flatten)]
+    location: Location,
+    /// Stop after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Memory for sorting, grouping and joining, in MiB; beyond it they spill to disk.
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    memory: usize,
+}
+
+impl Args {
+    /// One statement on one store with the defaults.
+    pub(crate) fn of(sql: &str, location: Location) -> Self {
+        Self {
+            sql: Some(sql.to_owned()),
+            file: None,
+            batch: None,
+            output: Some(Format::Table),
+            output_file: None,
+            location,
+            timeout: None,
+            memory: 2048,
+        }
+    }
+}
+
+/// A session on the store, and the threads that it runs on.
+fn session(location: &Location, limits: Limits) -> Result<(Runtime, Session)> {
+    // A query that names no table needs no store.
+    let store = match Store::open(&location.folder()?) {
+        Ok(store) => Some(store),
+        Err(cloudtarn_store::Error::NoStore(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(16 << 20)
+        .build()
+        .context("cannot start the query threads")?;
+    Ok((runtime, Session::new(store, limits)?))
+}
+
+/// How many rows a statement gives.
+pub(crate) fn count_rows(sql: &str, location: &Location) -> Result<u64> {
+    let (runtime, session) = session(location, Limits::default())?;
+    runtime.block_on(async {
+        let mut query = session.query(sql).await?;
+        let mut rows = 0;
+        while let Some(batch) = query.next().await {
+            rows += batch?.num_rows() as u64;
+        }
+        Ok(rows)
+    })
+}
+
+/// Runs the statement or statements and writes what they give.
+pub(crate) fn run(args: Args) -> Result<()> {
+    let limits = Limits {
+        memory: args.memory << 20,
+        time: args.timeout.map(std::time::Duration::from_secs),
+        ..Limits::default()
+    };
+    let (runtime, session) = session(&args.location, limits)?;
+    // The planner recurses with the statement; the runtime's own threads have the stack for it.
+    runtime.block_on(async {
+        if let Some(path) = &args.batch {
+            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            return crate::batch::run(&session, BufReader::new(file), std::io::stdout()).await;
+        }
+        let sql = match (args.sql, &args.file) {
+            (Some(sql), _) => sql,
+            (None, Some(path)) => {
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
+            (None, None) => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text).context("cannot read the statement from standard input")?;
+                text
+            }
+        };
+        let terminal = args.output_file.is_none() && std::io::stdout().is_terminal();
+        let format = args.output.unwrap_or(if terminal { Format::Table } else { Format::Csv });
+        if format == Format::Parquet && terminal {
+            bail!("Parquet is not for a terminal: give --output-file FILE or redirect the output");
+        }
+        let query = session.query(&sql).await?;
+        let mut out: Box<dyn Write + Send> = match &args.output_file {
+            Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
+            None => Box::new(std::io::stdout()),
+        };
+        output::write(query, format, &mut out).await?;
+        out.flush()?;
+        Ok(())
+    })
+}

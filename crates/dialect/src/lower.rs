@@ -1,0 +1,387 @@
+//! From Trino's AST to one whose every form DataFusion's planner reads with Trino's meaning.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, CastKind, DataType, ExceptSelectItem, Expr, Fetch, FunctionArguments, GroupByExpr,
+    Ident, LimitClause, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, Subscript,
+    TableFactor, Value, VisitMut, VisitorMut, WindowFrameBound, WindowType,
+};
+
+use crate::error::{Error, Result};
+use crate::grammar::{call, cast, text};
+use crate::output::last_part;
+
+/// Rewrites `statement` in place.
+///
+/// `hidden`: columns that tables have and `*` must leave out.
+pub(crate) fn lower(statement: &mut Statement, hidden: &[String]) -> Result<()> {
+    match statement.visit(&mut Lower { lambda_parameters: Vec::new(), hidden, named_queries: HashSet::new() }) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+struct Lower<'a> {
+    /// Parameters of the lambdas around the expression at hand, innermost last.
+    lambda_parameters: Vec<Vec<String>>,
+    hidden: &'a [String],
+    /// Names that WITH has given to queries.
+    named_queries: HashSet<String>,
+}
+
+impl VisitorMut for Lower<'_> {
+    type Break = Error;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        if let Expr::Lambda(lambda) = expr {
+            self.lambda_parameters.push(lambda.params.iter().map(|p| p.name.value.to_lowercase()).collect());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        match self.expression(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => ControlFlow::Break(e),
+        }
+    }
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Some(with) = &query.with {
+            self.named_queries.extend(with.cte_tables.iter().map(|t| t.alias.name.value.to_lowercase()));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if !self.hidden.is_empty() {
+            self.hide_columns(select);
+        }
+        name_columns(select);
+        if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
+            keys.iter_mut().for_each(restore_number);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Some(order) = &mut query.order_by
+            && let OrderByKind::Expressions(keys) = &mut order.kind
+        {
+            keys.iter_mut().for_each(|k| restore_number(&mut k.expr));
+        }
+        if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
+            limit.iter_mut().for_each(restore_number);
+            offset.iter_mut().for_each(|o| restore_number(&mut o.value));
+        }
+        if let Some(Fetch { with_ties, quantity, .. }) = query.fetch.take() {
+            if with_ties {
+                return ControlFlow::Break(Error::unsupported("FETCH FIRST … WITH TIES"));
+            }
+            let mut quantity = quantity.unwrap_or_else(|| crate::grammar::number(1));
+            restore_number(&mut quantity);
+            match &mut query.limit_clause {
+                Some(LimitClause::LimitOffset { limit, .. }) => *limit = Some(quantity),
+                _ => {
+                    query.limit_clause =
+                        Some(LimitClause::LimitOffset { limit: Some(quantity), offset: None, limit_by: vec![] })
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Lower<'_> {
+    fn expression(&mut self, expr: &mut Expr) -> Result<()> {
+        let taken = std::mem::replace(expr, Expr::Tuple(Vec::new()));
+        *expr = match taken {
+            Expr::Value(v) => match v.value {
+                Value::Number(digits, false) => number(digits)?,
+                Value::UnicodeStringLiteral(s) => text(s),
+                value => Expr::Value(sqlparser::ast::ValueWithSpan { value, span: v.span }),
+            },
+            Expr::CompoundIdentifier(parts) if self.is_lambda_parameter(&parts[0]) => {
+                let mut parts = parts.into_iter();
+                let root = parts.next().map_or(Expr::Tuple(Vec::new()), Expr::Identifier);
+                parts.fold(root, |e, part| field(e, &part.value.to_lowercase()))
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                access_chain.into_iter().try_fold(*root, |e, access| match access {
+                    AccessExpr::Dot(Expr::Identifier(part)) => Ok(field(e, &part.value.to_lowercase())),
+                    AccessExpr::Subscript(Subscript::Index { index }) => Ok(call("$subscript", vec![e, index])),
+                    other => Err(Error::unsupported(format!("access {other}"))),
+                })?
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => call("concat", vec![*left, *right]),
+            Expr::Tuple(values) => call("struct", values),
+            Expr::Like { negated, any, expr, pattern, escape_char } => {
+                let escape = match escape_char.map(|e| e.value) {
+                    None => None,
+                    Some(Value::SingleQuotedString(s)) => Some(s),
+                    Some(other) => return Err(Error::unsupported(format!("ESCAPE {other}"))),
+                };
+                Expr::Like {
+                    negated,
+                    any,
+                    expr,
+                    pattern: Box::new(pattern_of(*pattern, escape.as_deref())),
+                    escape_char: None,
+                }
+            }
+            Expr::Function(mut f) => {
+                if let Some(WindowType::WindowSpec(spec)) = &mut f.over
+                    && let Some(frame) = &mut spec.window_frame
+                {
+                    for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
+                        if let WindowFrameBound::Preceding(Some(n)) | WindowFrameBound::Following(Some(n)) = bound {
+                            restore_number(n);
+                        }
+                    }
+                }
+                if matches!(f.args, FunctionArguments::None) && f.over.is_none() {
+                    Expr::Function(f)
+                } else {
+                    Expr::Function(f)
+                }
+            }
+            Expr::Lambda(lambda) => {
+                self.lambda_parameters.pop();
+                Expr::Lambda(lambda)
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Takes the hidden columns out of `*` and `t.*` where they stand for a table's columns.
+    fn hide_columns(&self, select: &mut Select) {
+        let tables: Vec<(String, bool)> = select
+            .from
+            .iter()
+            .flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)))
+            .filter_map(|t| match t {
+                TableFactor::Table { name, alias, .. } => {
+                    let table = name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase())?;
+                    let stored = !self.named_queries.contains(&table);
+                    Some((alias.as_ref().map_or(table, |a| a.name.value.to_lowercase()), stored))
+                }
+                _ => None,
+            })
+            .collect();
+        let except = || {
+            let mut names = self.hidden.iter().map(|n| Ident::with_quote('"', n));
+            names.next().map(|first_element| ExceptSelectItem { first_element, additional_elements: names.collect() })
+        };
+        let stored = tables.iter().filter(|(_, stored)| *stored).count();
+        for item in &mut select.projection {
+            match item {
+                SelectItem::Wildcard(options) if stored == 1 => options.opt_except = except(),
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                    let name = name.to_string().to_lowercase();
+                    if tables.iter().any(|(table, stored)| *stored && *table == name.trim_matches('"')) {
+                        options.opt_except = except();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn is_lambda_parameter(&self, ident: &Ident) -> bool {
+        let name = ident.value.to_lowercase();
+        self.lambda_parameters.iter().any(|scope| scope.contains(&name))
+    }
+}
+
+/// The field `name` (folded) of a row, or the value of that key of a map.
+#[must_use]
+pub fn field(e: Expr, name: &str) -> Expr {
+    call("get_field", vec![e, text(name)])
+}
+
+/// Trino's LIKE has no escape character unless ESCAPE names one; DataFusion's is always the backslash.
+fn pattern_of(pattern: Expr, escape: Option<&str>) -> Expr {
+    let Expr::Value(v) = &pattern else {
+        return call("$like_pattern", std::iter::once(pattern).chain(escape.map(text)).collect());
+    };
+    let Value::SingleQuotedString(s) = &v.value else {
+        return pattern;
+    };
+    let mut chars = escape.unwrap_or_default().chars();
+    let escape = match (chars.next(), chars.next()) {
+        (c, None) => c,
+        _ => {
+            return call("$like_pattern", vec![pattern.clone(), text(escape.unwrap_or_default())]);
+        }
+    };
+    match like_pattern(s, escape) {
+        Some(s) => text(s),
+        None => call("$like_pattern", vec![pattern.clone(), text(escape.map(String::from).unwrap_or_default())]),
+    }
+}
+
+/// A pattern with escape character `escape` as one whose escape character is the backslash. None where `escape` stands before anything but `%`, `_` and itself.
+#[must_use]
+pub fn like_pattern(pattern: &str, escape: Option<char>) -> Option<String> {
+    let mut out = String::with_capacity(pattern.len());
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        if Some(c) == escape {
+            let next = chars.next()?;
+            if next != '%' && next != '_' && Some(next) != escape {
+                return None;
+            }
+            if matches!(next, '%' | '_' | '\\') {
+                out.push('\\');
+            }
+            out.push(next);
+        } else {
+            if c == '\\' {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+    }
+    Some(out)
+}
+
+/// Trino's types of number literals: integer, else bigint; decimal with a point; double with an exponent.
+fn number(digits: String) -> Result<Expr> {
+    let plain = digits.replace('_', "");
+    let of = |data_type| Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(crate::grammar::number(&plain)),
+        data_type,
+        array: false,
+        format: None,
+    };
+    if plain.contains(['e', 'E']) {
+        let mut e = of(DataType::Double(sqlparser::ast::ExactNumberInfo::None));
+        if let Expr::Cast { expr, .. } = &mut e {
+            **expr = text(plain.as_str());
+        }
+        return Ok(e);
+    }
+    if plain.contains('.') {
+        let digits = plain.trim_start_matches('0');
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let precision = (whole.len() + fraction.len()).max(1);
+        return Ok(cast("$cast", text(plain.as_str()), &format!("decimal({precision}, {})", fraction.len())));
+    }
+    match plain.parse::<i64>() {
+        Ok(n) if i32::try_from(n).is_ok() => Ok(of(DataType::Int(None))),
+        Ok(_) => Ok(of(DataType::BigInt(None))),
+        Err(_) => Err(Error {
+            kind: crate::Kind::InvalidLiteral,
+            position: None,
+            message: format!("Invalid numeric literal: {plain}"),
+        }),
+    }
+}
+
+/// Undoes [`number`] where the planner wants to see the literal: ordinals, limits, frames.
+fn restore_number(expr: &mut Expr) {
+    if let Expr::Cast { expr: inner, data_type: DataType::Int(None) | DataType::BigInt(None), .. } = expr
+        && let Expr::Value(v) = &**inner
+        && matches!(v.value, Value::Number(..))
+    {
+        *expr = (**inner).clone();
+    }
+}
+
+/// Gives every item of a select list a name, and no name twice: the planner wants both, Trino neither.
+fn name_columns(select: &mut Select) {
+    let mut seen = HashSet::new();
+    for (i, item) in select.projection.iter_mut().enumerate() {
+        let name = match item {
+            SelectItem::ExprWithAlias { alias, .. } => alias.value.to_lowercase(),
+            SelectItem::UnnamedExpr(e) => last_part(e)
+                .map_or_else(|| call_name(e).unwrap_or_else(|| format!("_col{i}")), |ident| ident.value.to_lowercase()),
+            _ => continue,
+        };
+        let mut unique = name.clone();
+        let mut n = 1;
+        while !seen.insert(unique.clone()) {
+            n += 1;
+            unique = format!("{name}:{n}");
+        }
+        let alias = Ident::with_quote('"', unique.clone());
+        match item {
+            SelectItem::UnnamedExpr(Expr::Identifier(ident)) if ident.value.to_lowercase() == unique => {}
+            SelectItem::UnnamedExpr(e) => {
+                let expr = std::mem::replace(e, Expr::Tuple(Vec::new()));
+                *item = SelectItem::ExprWithAlias { expr, alias };
+            }
+            SelectItem::ExprWithAlias { alias: old, .. } if old.value != unique => *old = alias,
+            _ => {}
+        }
+    }
+}
+
+/// The last part of a path that lowering has turned into calls.
+fn call_name(expr: &Expr) -> Option<String> {
+    let Expr::Function(f) = expr else { return None };
+    if f.name.to_string() != "get_field" {
+        return None;
+    }
+    let FunctionArguments::List(list) = &f.args else {
+        return None;
+    };
+    match list.args.last() {
+        Some(sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(Expr::Value(v)))) => {
+            match &v.value {
+                Value::SingleQuotedString(s) => Some(s.clone()),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The amount of an interval literal: milliseconds, or months (then `true`). None where the text does not fit the units.
+pub(crate) fn interval_amount(value: &str, from: &str, to: Option<&str>) -> Option<(i64, bool)> {
+    let value = value.trim();
+    let (sign, value) = match value.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, value.strip_prefix('+').unwrap_or(value)),
+    };
+    if matches!(from, "year" | "month") {
+        let months = match (from, to) {
+            ("year", Some("month")) => match value.split_once('-') {
+                Some((y, m)) => y.parse::<i64>().ok()?.checked_mul(12)?.checked_add(m.parse().ok()?)?,
+                None => value.parse::<i64>().ok()?.checked_mul(12)?,
+            },
+            ("year", None | Some("year")) => value.parse::<i64>().ok()?.checked_mul(12)?,
+            ("month", None | Some("month")) => value.parse::<i64>().ok()?,
+            _ => return None,
+        };
+        return Some((sign * months, true));
+    }
+    const UNITS: [(&str, i64); 5] =
+        [("week", 604_800_000), ("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000)];
+    let first = UNITS.iter().position(|u| u.0 == from)?;
+    let last = UNITS.iter().position(|u| u.0 == to.unwrap_or(from))?;
+    let mut total = 0i64;
+    let mut unit = first;
+    for part in value.split([' ', ':']).filter(|p| !p.is_empty()) {
+        if unit > last {
+            return None;
+        }
+        let (whole, fraction) = match part.split_once('.') {
+            Some((w, f)) if unit == 4 => (w, f),
+            Some(_) => return None,
+            None => (part, ""),
+        };
+        let whole = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()? };
+        total = total.checked_add(whole.checked_mul(UNITS[unit].1)?)?;
+        if !fraction.is_empty() {
+            let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+            total += digits.parse::<i64>().ok()?;
+        }
+        unit += 1;
+    }
+    if unit == first { None } else { Some((sign * total, false)) }
+}

@@ -1,0 +1,296 @@
+//! From text to tokens: what Lake and Trino write that no other dialect does.
+
+use std::collections::HashMap;
+
+use sqlparser::dialect::Dialect;
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+
+use crate::error::{Error, Result};
+
+/// Columns that `SELECT *` does not show.
+const HIDDEN: [&str; 3] = ["$path", "$version", "$record"];
+
+/// The tokens of one statement.
+pub(crate) struct Tokens {
+    pub(crate) tokens: Vec<TokenWithSpan>,
+    /// Folded name → the name as written, where the two differ.
+    pub(crate) written: HashMap<String, String>,
+    /// Hidden columns that are named.
+    pub(crate) hidden: Vec<String>,
+}
+
+pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
+    let raw =
+        Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
+    let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
+    let mut written = HashMap::new();
+    let mut tokens = merge_names(merge_numbers(raw));
+    for t in &mut tokens {
+        fold(t, &mut written)?;
+    }
+    let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
+    let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
+    Ok(Tokens { tokens: parenthesize_values(tokens), written, hidden })
+}
+
+/// Trino ignores the case of names, even quoted ones; quoted names are folded here, unquoted ones by the planner.
+fn fold(t: &mut TokenWithSpan, written: &mut HashMap<String, String>) -> Result<()> {
+    match &mut t.token {
+        Token::Word(w) => {
+            let lower = w.value.to_lowercase();
+            if lower != w.value {
+                written.insert(lower.clone(), w.value.clone());
+                if w.quote_style.is_some() {
+                    w.value = lower;
+                }
+            }
+        }
+        Token::DoubleQuotedString(s) => {
+            let lower = s.to_lowercase();
+            written.insert(lower.clone(), s.clone());
+            t.token = Token::Word(Word { value: lower, quote_style: Some('"'), keyword: Keyword::NoKeyword });
+        }
+        Token::DollarQuotedString(_) | Token::NationalStringLiteral(_) | Token::EscapedStringLiteral(_) => {
+            return Err(Error::syntax(t.span.start, format!("unknown kind of literal {}", t.token)));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `13_700_000`: a number and the words that stick to it.
+fn merge_numbers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for t in tokens {
+        if let Token::Word(w) = &t.token
+            && w.quote_style.is_none()
+            && w.value.starts_with('_')
+            && w.value.bytes().all(|b| b == b'_' || b.is_ascii_digit())
+            && let Some(last) = out.last_mut()
+            && last.span.end == t.span.start
+            && let Token::Number(digits, false) = &mut last.token
+        {
+            digits.push_str(&w.value.replace('_', ""));
+            last.span.end = t.span.end;
+            continue;
+        }
+        out.push(t);
+    }
+    out
+}
+
+/// Text of a token that may be part of an unquoted event data store id or ARN.
+fn piece(t: &Token) -> Option<String> {
+    match t {
+        Token::Word(w) if w.quote_style.is_none() => Some(w.value.clone()),
+        Token::Number(n, long) => Some(format!("{n}{}", if *long { "L" } else { "" })),
+        Token::Minus => Some("-".to_owned()),
+        Token::Colon => Some(":".to_owned()),
+        Token::DoubleColon => Some("::".to_owned()),
+        Token::Div => Some("/".to_owned()),
+        _ => None,
+    }
+}
+
+/// 8-4-4-4-12 letters and digits, as in an event data store's id and in the placeholders that stand for one.
+fn is_uuid(s: &str) -> bool {
+    let parts: Vec<&str> = s.split('-').collect();
+    parts.len() == 5
+        && parts.iter().zip([8, 4, 4, 4]).all(|(p, n)| p.len() == n)
+        && parts[4].len() >= 12
+        && parts.iter().all(|p| p.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+fn is_arn(s: &str) -> bool {
+    s.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("arn:"))
+        && s.rsplit_once('/').is_some_and(|(head, id)| head.contains(":eventdatastore") && is_uuid(id))
+}
+
+/// Words with dashes (`eds-id`) are names where a table is expected.
+fn is_dashed_name(s: &str) -> bool {
+    s.contains('-')
+        && !s.starts_with('-')
+        && !s.ends_with('-')
+        && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && s.chars().any(|c| c.is_ascii_alphabetic())
+}
+
+fn quoted(value: String) -> Token {
+    Token::Word(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
+}
+
+/// Makes one quoted name of the adjacent tokens that spell an id or an ARN, and of `$EDS_ID`.
+fn merge_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut i = 0;
+    while i < tokens.len() {
+        let t = &tokens[i];
+        if let Token::Placeholder(name) = &t.token
+            && name.len() > 1
+            && name.starts_with('$')
+        {
+            out.push(TokenWithSpan::new(quoted(name.clone()), t.span));
+            i += 1;
+            continue;
+        }
+        let table_expected = matches!(&out.last().map(|t| &t.token), Some(Token::Word(w)) if matches!(w.keyword, Keyword::FROM | Keyword::JOIN));
+        let mut text = String::new();
+        let mut hit = None;
+        let mut j = i;
+        while let Some(next) = tokens.get(j) {
+            let Some(p) = piece(&next.token) else { break };
+            if j > i && next.span.start != tokens[j - 1].span.end {
+                break;
+            }
+            text.push_str(&p);
+            j += 1;
+            if is_uuid(&text) || is_arn(&text) || (table_expected && is_dashed_name(&text)) {
+                hit = Some((j, text.clone()));
+            }
+        }
+        match hit {
+            Some((end, name)) => {
+                let span = t.span.union(&tokens[end - 1].span);
+                out.push(TokenWithSpan::new(quoted(name), span));
+                i = end;
+            }
+            None => {
+                out.push(t.clone());
+                i += 1;
+            }
+        }
+    }
+    out
+}
+
+/// `VALUES 1, 2` → `VALUES (1), (2)`: every row that is not parenthesized as a whole gets its parentheses.
+fn parenthesize_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out = Vec::with_capacity(tokens.len());
+    let mut i = 0;
+    while i < tokens.len() {
+        let is_values =
+            matches!(&tokens[i].token, Token::Word(w) if w.keyword == Keyword::VALUES && w.quote_style.is_none());
+        let starts_rows = is_values
+            && i.checked_sub(1).is_none_or(|p| starts_query(&tokens[p].token))
+            && !matches!(
+                tokens.get(i + 1).map(|t| &t.token),
+                None | Some(Token::RParen | Token::Period | Token::Comma)
+            );
+        out.push(tokens[i].clone());
+        i += 1;
+        if starts_rows {
+            let (start, end) = (i, end_of_rows(&tokens, i));
+            let mut row = start;
+            while row < end {
+                let stop = end_of_row(&tokens, row, end);
+                let inner = parenthesize_values(tokens[row..stop].to_vec());
+                if is_row(&tokens[row..stop]) {
+                    out.extend(inner);
+                } else {
+                    out.push(TokenWithSpan::new(Token::LParen, tokens[row].span));
+                    out.extend(inner);
+                    out.push(TokenWithSpan::new(Token::RParen, tokens[stop - 1].span));
+                }
+                if stop < end {
+                    out.push(tokens[stop].clone());
+                }
+                row = stop + 1;
+            }
+            i = end;
+        }
+    }
+    out
+}
+
+/// Can a query start after this token?
+fn starts_query(t: &Token) -> bool {
+    match t {
+        Token::LParen => true,
+        Token::RParen => true,
+        Token::Word(w) => matches!(
+            w.keyword,
+            Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::ALL
+                | Keyword::DISTINCT
+                | Keyword::EXPLAIN
+                | Keyword::ANALYZE
+                | Keyword::VERBOSE
+        ),
+        _ => false,
+    }
+}
+
+fn end_of_rows(tokens: &[TokenWithSpan], start: usize) -> usize {
+    let mut depth = 0usize;
+    for (i, t) in tokens.iter().enumerate().skip(start) {
+        match &t.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => {
+                if depth == 0 {
+                    return i;
+                }
+                depth -= 1;
+            }
+            Token::SemiColon => return i,
+            Token::Word(w)
+                if depth == 0
+                    && w.quote_style.is_none()
+                    && matches!(
+                        w.keyword,
+                        Keyword::ORDER
+                            | Keyword::LIMIT
+                            | Keyword::OFFSET
+                            | Keyword::FETCH
+                            | Keyword::UNION
+                            | Keyword::EXCEPT
+                            | Keyword::INTERSECT
+                    ) =>
+            {
+                return i;
+            }
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+fn end_of_row(tokens: &[TokenWithSpan], start: usize, end: usize) -> usize {
+    let mut depth = 0usize;
+    for (i, t) in tokens.iter().enumerate().take(end).skip(start) {
+        match &t.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket => depth = depth.saturating_sub(1),
+            Token::Comma if depth == 0 => return i,
+            _ => {}
+        }
+    }
+    end
+}
+
+/// `(…)` or `ROW(…)` and nothing after it.
+fn is_row(tokens: &[TokenWithSpan]) -> bool {
+    let rest = match tokens.first().map(|t| &t.token) {
+        Some(Token::Word(w)) if w.keyword == Keyword::ROW => &tokens[1..],
+        _ => tokens,
+    };
+    if !matches!(rest.first().map(|t| &t.token), Some(Token::LParen)) {
+        return false;
+    }
+    let mut depth = 0usize;
+    for (i, t) in rest.iter().enumerate() {
+        match t.token {
+            Token::LParen => depth += 1,
+            Token::RParen => {
+                depth -= 1;
+                if depth == 0 {
+                    return i + 1 == rest.len();
+                }
+            }
+            _ => {}
+        }
+    }
+    false
+}

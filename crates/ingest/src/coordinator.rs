@@ -1,0 +1,375 @@
+//! Who starts what, and when.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cloudtarn_record::decode::DEFAULT_MAX_FILE_SIZE;
+use cloudtarn_source::{Filter, Kind, Source};
+use cloudtarn_store::{Committed, EventDataStore, Fate, Store, Writer};
+use futures::StreamExt;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::mpsc;
+
+use crate::error::{Error, Result};
+use crate::group::{self, Done, Group};
+use crate::progress::Progress;
+use crate::summary::{Problem, Summary};
+
+/// Groups that wait for a thread, beyond those that are being worked on.
+const AHEAD: usize = 2;
+/// Groups of remote files under way, a thread: most of their time is waiting.
+const REMOTE_AHEAD: usize = 6;
+/// Memory that a stored byte of a gzipped log file needs when decoded, until the run has measured its own.
+const FIRST_RATIO: f64 = 24.0;
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of the store.
+    pub store: PathBuf,
+    /// Event data store to write to; `default` if not given.
+    pub event_data_store: Option<String>,
+    /// What to list.
+    pub filter: Filter,
+    /// Memory for events on their way, in bytes.
+    pub memory: usize,
+    /// Inflated size past which a file is refused, in bytes.
+    pub max_file_size: usize,
+    /// Threads that decode and encode; 0 for one a core.
+    pub threads: usize,
+}
+
+impl Options {
+    /// The defaults for a store: 1 GiB of memory, files up to 1 GiB, all cores.
+    pub fn new(store: PathBuf) -> Self {
+        Self {
+            store,
+            event_data_store: None,
+            filter: Filter::default(),
+            memory: 1 << 30,
+            max_file_size: DEFAULT_MAX_FILE_SIZE,
+            threads: 0,
+        }
+    }
+}
+
+enum Event {
+    Decoded { estimate: usize, stored: u64, done: Done },
+    Committed(Box<(Writer, cloudtarn_store::Result<Committed>)>),
+}
+
+enum Listed {
+    Group(Group),
+    Problem(Problem),
+    /// Known, and whether it was broken when it was taken in.
+    Already(bool),
+    Digest,
+    Failed(cloudtarn_store::Error),
+}
+
+/// Takes everything that the sources list and the store does not have yet into the store. Set `stop` to end early: what is
+/// decoded by then is committed.
+///
+/// # Errors
+/// The store's. Files and prefixes that cannot be read are in the summary instead.
+pub async fn run(
+    sources: Vec<Source>,
+    options: &Options,
+    progress: Arc<Progress>,
+    stop: Arc<AtomicBool>,
+) -> Result<Summary> {
+    let threads = options.threads;
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("ingest-{index}"))
+        .build()
+        .map_err(|source| Error::Threads { threads, source })?;
+    let writer = Writer::begin(&options.store, options.event_data_store.as_deref())?;
+    let store = Store::open(&options.store)?;
+    let (send_listed, listed) = mpsc::channel(64);
+    let listing = Listing {
+        sources: sources.into_iter().map(Arc::new).collect(),
+        filter: options.filter.clone(),
+        event_data_store: writer.event_data_store().clone(),
+        store,
+        send: send_listed,
+        progress: Arc::clone(&progress),
+        stop: Arc::clone(&stop),
+    };
+    let listing = tokio::spawn(listing.run());
+    let (send, events) = mpsc::unbounded_channel();
+    let coordinator = Coordinator {
+        pool: Arc::new(pool),
+        budget: options.memory.max(64 << 20),
+        max_file_size: options.max_file_size,
+        writer: Some(writer),
+        send,
+        progress,
+        stop,
+        summary: Summary::default(),
+        pending: None,
+        in_flight: 0,
+        estimated: 0,
+        ready: Done::default(),
+        ready_memory: 0,
+        committing: 0,
+        ratio: FIRST_RATIO,
+    };
+    let summary = coordinator.run(listed, events).await;
+    listing.abort();
+    summary
+}
+
+/// Lists the sources and drops what the ledger knows.
+struct Listing {
+    sources: Vec<Arc<Source>>,
+    filter: Filter,
+    event_data_store: EventDataStore,
+    store: Store,
+    send: mpsc::Sender<Listed>,
+    progress: Arc<Progress>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Listing {
+    async fn run(self) {
+        // Only several sources can name a file twice.
+        let mut seen = (self.sources.len() > 1).then(HashSet::new);
+        for source in &self.sources {
+            let mut group = Group::new(source);
+            let mut objects = source.list(&self.filter);
+            while let Some(object) = objects.next().await {
+                if self.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let message = match object {
+                    Err(error) => {
+                        Some(Listed::Problem(Problem { path: "listing".to_owned(), reason: error.to_string() }))
+                    }
+                    Ok(object) => {
+                        Progress::add(&self.progress.listed, 1);
+                        Progress::add(&self.progress.listed_bytes, object.size);
+                        let passed = if object.kind == Some(Kind::Digest) {
+                            Some(Listed::Digest)
+                        } else if seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri))) {
+                            Some(Listed::Already(false))
+                        } else {
+                            match self.store.fate(&self.event_data_store, &object.uri, &object.version) {
+                                Ok(None) => None,
+                                Ok(Some(fate)) => Some(Listed::Already(matches!(fate, Fate::Broken(_)))),
+                                Err(error) => Some(Listed::Failed(error)),
+                            }
+                        };
+                        if passed.is_some() {
+                            Progress::add(&self.progress.passed, 1);
+                            Progress::add(&self.progress.passed_bytes, object.size);
+                        } else {
+                            group.push(object);
+                        }
+                        passed
+                    }
+                };
+                if let Some(message) = message
+                    && self.send.send(message).await.is_err()
+                {
+                    return;
+                }
+                if group.is_full() {
+                    let full = std::mem::replace(&mut group, Group::new(source));
+                    if self.send.send(Listed::Group(full)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            if !group.objects.is_empty() && self.send.send(Listed::Group(group)).await.is_err() {
+                return;
+            }
+        }
+        self.progress.listing_done.store(true, Ordering::Relaxed);
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+struct Coordinator {
+    pool: Arc<ThreadPool>,
+    budget: usize,
+    max_file_size: usize,
+    /// At home unless a commit has it.
+    writer: Option<Writer>,
+    send: mpsc::UnboundedSender<Event>,
+    progress: Arc<Progress>,
+    stop: Arc<AtomicBool>,
+    summary: Summary,
+    /// Listed, but there is no room yet.
+    pending: Option<Group>,
+    in_flight: usize,
+    /// Memory that the groups in flight are expected to need.
+    estimated: usize,
+    /// Decoded and waiting for a commit.
+    ready: Done,
+    ready_memory: usize,
+    /// Memory of the commit under way.
+    committing: usize,
+    ratio: f64,
+}
+
+impl Coordinator {
+    async fn run(
+        mut self,
+        mut listed: mpsc::Receiver<Listed>,
+        mut events: mpsc::UnboundedReceiver<Event>,
+    ) -> Result<Summary> {
+        let mut listing = true;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                self.summary.interrupted |= listing || self.pending.is_some();
+                self.pending = None;
+                listing = false;
+                listed.close();
+            }
+            if let Some(group) = self.pending.take() {
+                self.start(group);
+            }
+            let starved = self.in_flight == 0 && (self.pending.is_some() || !listing);
+            if self.writer.is_some() && (self.ready_memory >= self.budget / 3 || starved) && self.has_ready() {
+                self.commit();
+            }
+            if !listing && self.pending.is_none() && self.in_flight == 0 && self.writer.is_some() && !self.has_ready() {
+                return Ok(self.summary);
+            }
+            let tick = std::time::Duration::from_millis(200);
+            tokio::select! {
+                message = listed.recv(), if listing && self.pending.is_none() => match message {
+                    Some(message) => self.listed(message)?,
+                    None => listing = false,
+                },
+                event = events.recv() => match event {
+                    Some(event) => self.event(event)?,
+                    None => return Err(Error::Ended("workers")),
+                },
+                // Looks at `stop` even when nothing happens.
+                () = tokio::time::sleep(tick) => {}
+            }
+        }
+    }
+
+    fn has_ready(&self) -> bool {
+        !self.ready.files.is_empty()
+    }
+
+    fn listed(&mut self, message: Listed) -> Result<()> {
+        match message {
+            Listed::Group(group) => {
+                self.summary.listed += group.objects.len() as u64;
+                self.pending = Some(group);
+            }
+            Listed::Problem(problem) => self.summary.unlisted.push(&problem.path, &problem.reason),
+            Listed::Already(broken) => {
+                self.summary.listed += 1;
+                self.summary.already += 1;
+                self.summary.already_broken += u64::from(broken);
+            }
+            Listed::Digest => {
+                self.summary.listed += 1;
+                self.summary.digests += 1;
+            }
+            Listed::Failed(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Starts the group if there is room, else keeps it.
+    fn start(&mut self, group: Group) {
+        let estimate = (group.bytes as f64 * self.ratio * 1.25) as usize;
+        let used = self.estimated + self.ready_memory + self.committing;
+        let ahead = if group.is_local() { AHEAD } else { REMOTE_AHEAD };
+        let room = used + estimate <= self.budget && self.in_flight < self.pool.current_num_threads() * ahead;
+        // A group that is larger than the whole budget still goes, alone.
+        if !room && used > 0 {
+            self.pending = Some(group);
+            return;
+        }
+        self.in_flight += 1;
+        self.estimated += estimate;
+        let (send, pool, max) = (self.send.clone(), Arc::clone(&self.pool), self.max_file_size);
+        let decode = move |group: Group, bodies| {
+            pool.spawn(move || {
+                let done = group::decode(&group, bodies, max);
+                // The coordinator is gone only if the run failed.
+                let _ = send.send(Event::Decoded { estimate, stored: group.bytes, done });
+            });
+        };
+        if group.is_local() {
+            decode(group, None);
+        } else {
+            tokio::spawn(async move {
+                let bodies = group::fetch(&group).await;
+                decode(group, Some(bodies));
+            });
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Decoded { estimate, stored, done } => self.decoded(estimate, stored, done),
+            Event::Committed(result) => {
+                let (writer, committed) = *result;
+                self.writer = Some(writer);
+                self.committing = 0;
+                let committed = committed?;
+                Progress::add(&self.progress.committed, committed.events);
+                self.summary.committed += committed;
+            }
+        }
+        Ok(())
+    }
+
+    fn decoded(&mut self, estimate: usize, stored: u64, mut done: Done) {
+        self.in_flight -= 1;
+        self.estimated -= estimate;
+        let memory = done.memory();
+        self.ready_memory += memory;
+        if stored > 0 {
+            self.ratio = self.ratio * 0.8 + memory as f64 / stored as f64 * 0.2;
+        }
+        let progress = Arc::clone(&self.progress);
+        for file in &done.files {
+            let partly = file.records > 0;
+            self.summary.count(&file.path, &file.fate, partly);
+            self.summary.broken_records += file.broken.len() as u64;
+            self.summary.records += u64::from(file.records);
+            self.summary.bytes += file.bytes;
+            self.summary.inflated += file.inflated;
+            Progress::add(&progress.files, 1);
+            Progress::add(&progress.bytes, file.bytes);
+            Progress::add(&progress.inflated, file.inflated);
+            Progress::add(&progress.events, u64::from(file.records));
+            Progress::add(&progress.problems, u64::from(matches!(file.fate, Fate::Broken(_))));
+        }
+        for problem in done.unread.drain(..) {
+            Progress::add(&progress.problems, 1);
+            self.summary.unread.push(&problem.path, &problem.reason);
+        }
+        self.ready.chunks.append(&mut done.chunks);
+        self.ready.files.append(&mut done.files);
+    }
+
+    fn commit(&mut self) {
+        let Some(mut writer) = self.writer.take() else { return };
+        let ready = std::mem::take(&mut self.ready);
+        self.committing = std::mem::take(&mut self.ready_memory);
+        let (send, pool) = (self.send.clone(), Arc::clone(&self.pool));
+        tokio::task::spawn_blocking(move || {
+            let committed = pool.install(|| writer.commit(ready.chunks, ready.files));
+            let _ = send.send(Event::Committed(Box::new((writer, committed))));
+        });
+    }
+}

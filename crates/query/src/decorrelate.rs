@@ -1,0 +1,775 @@
+//! Subqueries wherever Trino allows them, as joins.
+//!
+//! DataFusion plans `EXISTS`, `IN` and scalar subqueries that filter rows, and little else. What it leaves is rewritten
+//! here, after Neumann and Kemper, "Unnesting Arbitrary Queries" (BTW 2015): the outer rows' distinct values of the columns that
+//! the subquery refers to (the *domain*) are pushed down through the subquery's operators, which then compute
+//! all its results at once; a join on the domain brings each outer row its own.
+//!
+//! `x IN (Q)`, `x = ANY (Q)` and `EXISTS (Q)` in places where a semi-join does not fit become aggregates over `Q`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{
+    Column, DFSchema, ExprSchema, JoinType, NullEquality, NullHandling, ScalarValue, TableReference, UnnestOptions,
+    not_impl_err,
+};
+use datafusion::error::Result;
+use datafusion::functions_aggregate::expr_fn::{bool_or, count};
+use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
+use datafusion::logical_expr::{
+    Aggregate, Distinct, Expr, ExprFunctionExt, FetchType, Limit, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF,
+    SkipType, SortExpr, Subquery, Unnest, binary_expr, lit, not, when,
+};
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+fn fresh(prefix: &str) -> String {
+    format!("{prefix}{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Rewrites every subquery of `plan` that DataFusion does not plan itself. `single` is the function that passes a value
+/// on if its first argument, the number of rows of a scalar subquery, is at most one.
+pub(crate) fn rewrite(plan: LogicalPlan, single: &Arc<ScalarUDF>) -> Result<LogicalPlan> {
+    let rule = Rule { single: Arc::clone(single) };
+    Ok(plan.transform_up_with_subqueries(|p| rule.node(p))?.data)
+}
+
+struct Rule {
+    single: Arc<ScalarUDF>,
+}
+
+impl Rule {
+    fn node(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        match plan {
+            LogicalPlan::Join(join) if is_lateral(&join.right) => self.lateral(join).map(Transformed::yes),
+            plan => self.expressions(plan),
+        }
+    }
+
+    /// `left JOIN LATERAL right`.
+    fn lateral(&self, join: datafusion::logical_expr::Join) -> Result<LogicalPlan> {
+        let (left, right) = (join.left.as_ref(), join.right.as_ref());
+        let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+        let condition = join
+            .on
+            .iter()
+            .map(|(l, r)| l.clone().eq(r.clone()))
+            .chain(join.filter.clone())
+            .reduce(Expr::and)
+            .filter(|e| !matches!(e, Expr::Literal(ScalarValue::Boolean(Some(true)), _)));
+        let row_wise = is_row_wise(right);
+        if row_wise
+            && (join.join_type == JoinType::Inner
+                || (join.join_type == JoinType::Left && condition.is_none() && is_unnest(right)))
+        {
+            let domain = Domain::whole(left);
+            let plan = Push { domain: &domain, keep_empty: join.join_type == JoinType::Left }.plan(right)?;
+            let mut builder = LogicalPlanBuilder::from(plan);
+            if let Some(condition) = condition {
+                builder = builder.filter(condition)?;
+            }
+            return builder.project(columns)?.build();
+        }
+        if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
+            return not_impl_err!("NOT_SUPPORTED: {} JOIN LATERAL", join.join_type);
+        }
+        let domain = Domain::distinct(left, &outer_columns(right, left.schema())?)?;
+        let right = Push { domain: &domain, keep_empty: false }.plan(right)?;
+        let joined = domain.join(left.clone(), right, join.join_type, condition)?;
+        LogicalPlanBuilder::from(joined).project(columns)?.build()
+    }
+
+    /// Subqueries in the expressions of a node.
+    fn expressions(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+        let mut any = false;
+        let filter = matches!(plan, LogicalPlan::Filter(_));
+        for e in plan.expressions() {
+            e.apply(|e| {
+                any |= is_subquery(e);
+                Ok(if any { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            })?;
+        }
+        if !any || plan.inputs().len() != 1 {
+            return Ok(Transformed::no(plan));
+        }
+        let mut input = plan.inputs()[0].clone();
+        let schema = Arc::clone(input.schema());
+        let mut changed = false;
+        let mut expressions = Vec::new();
+        for e in plan.expressions() {
+            // A conjunct of a filter may be a semi-join, which DataFusion plans well.
+            let parts = if filter { datafusion::logical_expr::utils::split_conjunction_owned(e) } else { vec![e] };
+            let mut done = Vec::with_capacity(parts.len());
+            for part in parts {
+                if filter && is_plannable_conjunct(&part, &schema) {
+                    done.push(part);
+                    continue;
+                }
+                let name = part.name_for_alias().ok();
+                let new = part.transform_down(|e| {
+                    if !is_subquery(&e) {
+                        return Ok(Transformed::no(e));
+                    }
+                    match self.replace(e, &mut input, &schema)? {
+                        (e, true) => {
+                            changed = true;
+                            Ok(Transformed::new(e, true, TreeNodeRecursion::Jump))
+                        }
+                        (e, false) => Ok(Transformed::new(e, false, TreeNodeRecursion::Jump)),
+                    }
+                })?;
+                done.push(match name {
+                    Some(name)
+                        if new.transformed
+                            && matches!(
+                                plan,
+                                LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
+                            ) =>
+                    {
+                        new.data.alias_if_changed(name)?
+                    }
+                    _ => new.data,
+                });
+            }
+            if let Some(e) = done.into_iter().reduce(Expr::and) {
+                expressions.push(e);
+            }
+        }
+        if !changed {
+            return Ok(Transformed::no(plan));
+        }
+        let new = plan.with_new_exprs(expressions, vec![input])?;
+        // Filters and sorts pass their input's columns on: the added ones end here.
+        let new = if new.schema().fields().len() > plan.schema().fields().len() {
+            LogicalPlanBuilder::from(new).project(plan.schema().columns().into_iter().map(Expr::Column))?.build()?
+        } else {
+            new
+        };
+        Ok(Transformed::yes(new))
+    }
+
+    /// A subquery expression as a column that joins bring into `input`; unchanged (`false`) where DataFusion plans it.
+    fn replace(&self, e: Expr, input: &mut LogicalPlan, schema: &DFSchema) -> Result<(Expr, bool)> {
+        let (value, negated) = match e {
+            Expr::ScalarSubquery(sub) => {
+                if outer_columns(&sub.subquery, schema)?.is_empty() {
+                    return Ok((Expr::ScalarSubquery(sub), false));
+                }
+                let rows = self.at_most_one_row(&sub)?;
+                (rows, false)
+            }
+            Expr::Exists(Exists { subquery, negated }) => {
+                let rows = LogicalPlanBuilder::from(subquery.subquery.as_ref().clone())
+                    .aggregate(Vec::<Expr>::new(), vec![count(lit(1i64)).alias("$n")])?
+                    .project(vec![column("$n").gt(lit(0i64)).alias("$exists")])?
+                    .build()?;
+                (rows, negated)
+            }
+            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                (any(*expr, Operator::Eq, &subquery, schema)?, negated)
+            }
+            Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => match quantifier {
+                SetQuantifier::Any => (any(*expr, op, &subquery, schema)?, false),
+                SetQuantifier::All => {
+                    let Some(negation) = op.negate() else { return not_impl_err!("NOT_SUPPORTED: {op} ALL") };
+                    (any(*expr, negation, &subquery, schema)?, true)
+                }
+            },
+            other => return Ok((other, false)),
+        };
+        let negate = |e: Expr| if negated { not(e) } else { e };
+        let references = outer_columns(&value, schema)?;
+        if references.is_empty() {
+            let spans = datafusion::common::Spans::new();
+            let sub = Subquery { subquery: Arc::new(value), outer_ref_columns: vec![], spans };
+            return Ok((negate(Expr::ScalarSubquery(sub)), true));
+        }
+        let domain = Domain::distinct(input, &references)?;
+        let pushed = Push { domain: &domain, keep_empty: false }.plan(&value)?;
+        let name = fresh("$value");
+        let result = pushed
+            .schema()
+            .columns()
+            .into_iter()
+            .next()
+            .map_or_else(|| not_impl_err!("NOT_SUPPORTED: a subquery without columns"), Ok)?;
+        let outputs =
+            std::iter::once(Expr::Column(result).alias(&name)).chain(domain.outputs().into_iter().map(Expr::Column));
+        let pushed = LogicalPlanBuilder::from(pushed).project(outputs)?.build()?;
+        *input = domain.join(input.clone(), pushed, JoinType::Left, None)?;
+        Ok((negate(column(&name)), true))
+    }
+
+    /// A scalar subquery of several rows is an error, of none is NULL.
+    fn at_most_one_row(&self, sub: &Subquery) -> Result<LogicalPlan> {
+        let plan = sub.subquery.as_ref();
+        if gives_one_row(plan) {
+            return Ok(plan.clone());
+        }
+        let Some(result) = plan.schema().columns().into_iter().next() else {
+            return not_impl_err!("NOT_SUPPORTED: a subquery without columns");
+        };
+        let first = datafusion::functions_aggregate::expr_fn::first_value(Expr::Column(result), vec![]);
+        LogicalPlanBuilder::from(plan.clone())
+            .aggregate(Vec::<Expr>::new(), vec![count(lit(1i64)).alias("$n"), first.alias("$first")])?
+            .project(vec![self.single.call(vec![column("$n"), column("$first")]).alias("$single")])?
+            .build()
+    }
+}
+
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::from_name(name))
+}
+
+trait AliasIfChanged: Sized {
+    fn alias_if_changed(self, name: String) -> Result<Expr>;
+}
+
+impl AliasIfChanged for Expr {
+    fn alias_if_changed(self, name: String) -> Result<Expr> {
+        if self.name_for_alias()? == name { Ok(self) } else { Ok(self.alias(name)) }
+    }
+}
+
+/// `x op ANY (sub)` as an aggregate over `sub`: true if any row compares true, else NULL if any compares NULL, else false.
+fn any(x: Expr, op: Operator, sub: &Subquery, schema: &DFSchema) -> Result<LogicalPlan> {
+    let x = x.transform(|e| match e {
+        Expr::Column(c) => {
+            let field = schema.field_from_column(&c)?;
+            Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), c)))
+        }
+        e => Ok(Transformed::no(e)),
+    })?;
+    let plan = sub.subquery.as_ref();
+    let Some(element) = plan.schema().columns().into_iter().next() else {
+        return not_impl_err!("NOT_SUPPORTED: a subquery without columns");
+    };
+    let compared = LogicalPlanBuilder::from(plan.clone())
+        .project(vec![binary_expr(x.data, op, Expr::Column(element)).alias("$match")])?
+        .build()?;
+    let answer = when(column("$any").is_true(), lit(true))
+        .when(column("$known").lt(column("$rows")), lit(ScalarValue::Boolean(None)))
+        .otherwise(lit(false))?;
+    LogicalPlanBuilder::from(compared)
+        .aggregate(
+            Vec::<Expr>::new(),
+            vec![
+                bool_or(column("$match")).alias("$any"),
+                count(column("$match")).alias("$known"),
+                count(lit(1i64)).alias("$rows"),
+            ],
+        )?
+        .project(vec![answer.alias("$in")])?
+        .build()
+}
+
+fn is_subquery(e: &Expr) -> bool {
+    matches!(e, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_))
+}
+
+fn is_lateral(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Subquery(_) => true,
+        LogicalPlan::SubqueryAlias(a) => is_lateral(&a.input),
+        LogicalPlan::Projection(p) => is_lateral(&p.input),
+        _ => false,
+    }
+}
+
+fn gives_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(a) => a.group_expr.is_empty(),
+        LogicalPlan::Projection(p) => gives_one_row(&p.input),
+        LogicalPlan::SubqueryAlias(a) => gives_one_row(&a.input),
+        LogicalPlan::Subquery(s) => gives_one_row(&s.subquery),
+        LogicalPlan::Sort(s) => gives_one_row(&s.input),
+        LogicalPlan::EmptyRelation(e) => e.produce_one_row,
+        LogicalPlan::Limit(l) => {
+            matches!(l.get_fetch_type(), Ok(FetchType::Literal(Some(0 | 1)))) || gives_one_row(&l.input)
+        }
+        _ => false,
+    }
+}
+
+/// EXISTS and IN that DataFusion turns into semi- and anti-joins: outer references only in filters, below nothing but projections.
+fn is_plannable_conjunct(e: &Expr, schema: &DFSchema) -> bool {
+    let sub = match e {
+        Expr::Exists(e) => &e.subquery,
+        Expr::InSubquery(e) if !contains_subquery(&e.expr) => &e.subquery,
+        Expr::Not(inner) => return is_plannable_conjunct(inner, schema),
+        e => return !contains_subquery(e),
+    };
+    match outer_columns(&sub.subquery, schema) {
+        Ok(columns) => columns.is_empty() || is_plain(&sub.subquery),
+        Err(_) => false,
+    }
+}
+
+fn contains_subquery(e: &Expr) -> bool {
+    e.exists(|e| Ok(is_subquery(e))).unwrap_or(true)
+}
+
+fn is_plain(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(p) => !p.expr.iter().any(refers_outside) && is_plain(&p.input),
+        LogicalPlan::Filter(f) => {
+            !contains_subquery(&f.predicate)
+                && matches!(*f.input, LogicalPlan::TableScan(_) | LogicalPlan::SubqueryAlias(_))
+                && is_leaf(&f.input)
+        }
+        _ => false,
+    }
+}
+
+fn is_leaf(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::SubqueryAlias(a) => is_leaf(&a.input),
+        LogicalPlan::TableScan(_) => true,
+        _ => false,
+    }
+}
+
+fn refers_outside(e: &Expr) -> bool {
+    e.exists(|e| Ok(matches!(e, Expr::OuterReferenceColumn(..)) || is_subquery(e))).unwrap_or(true)
+}
+
+/// Operators that treat each row by itself, so that whole outer rows may run through them.
+fn is_row_wise(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Subquery(s) => is_row_wise(&s.subquery),
+        LogicalPlan::SubqueryAlias(a) => is_row_wise(&a.input),
+        LogicalPlan::Projection(p) => is_row_wise(&p.input),
+        LogicalPlan::Filter(f) => is_row_wise(&f.input),
+        LogicalPlan::Unnest(u) => is_row_wise(&u.input),
+        LogicalPlan::EmptyRelation(e) => e.produce_one_row,
+        _ => false,
+    }
+}
+
+/// An UNNEST and nothing else.
+fn is_unnest(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Subquery(s) => is_unnest(&s.subquery),
+        LogicalPlan::SubqueryAlias(a) => is_unnest(&a.input),
+        LogicalPlan::Projection(p) => is_unnest(&p.input),
+        LogicalPlan::Unnest(u) => {
+            matches!(&*u.input, LogicalPlan::Projection(p) if matches!(&*p.input, LogicalPlan::EmptyRelation(_)))
+        }
+        _ => false,
+    }
+}
+
+/// The columns of `schema` that `plan` refers to from inside a subquery, in order of appearance.
+fn outer_columns(plan: &LogicalPlan, schema: &DFSchema) -> Result<Vec<Column>> {
+    let mut found: Vec<Column> = Vec::new();
+    plan.apply_with_subqueries(|p| {
+        p.apply_expressions(|e| {
+            e.apply(|e| {
+                if let Expr::OuterReferenceColumn(_, c) = e
+                    && schema.has_column(c)
+                    && !found.contains(c)
+                {
+                    found.push(c.clone());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
+/// The outer rows that a subquery is computed for.
+struct Domain {
+    plan: LogicalPlan,
+    /// Outer column → the domain's column.
+    columns: Vec<(Column, Column)>,
+    /// Every column of `plan`.
+    outputs: Vec<Column>,
+}
+
+impl Domain {
+    /// The outer rows themselves.
+    fn whole(left: &LogicalPlan) -> Self {
+        let outputs = left.schema().columns();
+        Self { plan: left.clone(), columns: outputs.iter().map(|c| (c.clone(), c.clone())).collect(), outputs }
+    }
+
+    /// The distinct values of `references` among the outer rows.
+    fn distinct(left: &LogicalPlan, references: &[Column]) -> Result<Self> {
+        let name = fresh("$domain");
+        let items = references.iter().enumerate().map(|(i, c)| Expr::Column(c.clone()).alias(format!("c{i}")));
+        let plan = LogicalPlanBuilder::from(left.clone()).project(items)?.distinct()?.alias(name.as_str())?.build()?;
+        let relation = TableReference::bare(name);
+        let outputs: Vec<Column> =
+            (0..references.len()).map(|i| Column::new(Some(relation.clone()), format!("c{i}"))).collect();
+        Ok(Self { plan, columns: references.iter().cloned().zip(outputs.iter().cloned()).collect(), outputs })
+    }
+
+    fn outputs(&self) -> Vec<Column> {
+        self.outputs.clone()
+    }
+
+    /// Brings each row of `left` its rows of `right`, which carries this domain's columns.
+    fn join(
+        &self,
+        left: LogicalPlan,
+        right: LogicalPlan,
+        kind: JoinType,
+        condition: Option<Expr>,
+    ) -> Result<LogicalPlan> {
+        let (l, r): (Vec<Column>, Vec<Column>) = self.columns.iter().cloned().unzip();
+        if l.is_empty() {
+            let on = condition.into_iter().collect::<Vec<_>>();
+            return LogicalPlanBuilder::from(left).join_on(right, kind, on)?.build();
+        }
+        LogicalPlanBuilder::from(left)
+            .join_detailed(right, kind, (l, r), condition, NullEquality::NullEqualsNull)?
+            .build()
+    }
+
+    /// Two plans that both carry this domain: one renamed, so that they can be joined.
+    fn renamed(&self, plan: LogicalPlan) -> Result<(LogicalPlan, Vec<Column>)> {
+        let name = TableReference::bare(fresh("$domain"));
+        let mut renamed = Vec::new();
+        let items: Vec<Expr> = plan
+            .schema()
+            .columns()
+            .into_iter()
+            .map(|c| {
+                if self.outputs.contains(&c) {
+                    renamed.push(Column::new(Some(name.clone()), c.name.clone()));
+                    let n = c.name.clone();
+                    Expr::Column(c).alias_qualified(Some(name.clone()), n)
+                } else {
+                    Expr::Column(c)
+                }
+            })
+            .collect();
+        Ok((LogicalPlanBuilder::from(plan).project(items)?.build()?, renamed))
+    }
+}
+
+/// Pushes a domain down: the result has the plan's columns, then the domain's.
+struct Push<'a> {
+    domain: &'a Domain,
+    /// An unnested row without elements stays, with NULLs (LEFT JOIN UNNEST).
+    keep_empty: bool,
+}
+
+impl Push<'_> {
+    fn plan(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        if !self.refers(plan)? {
+            return match plan {
+                LogicalPlan::EmptyRelation(e) if e.produce_one_row && e.schema.fields().is_empty() => {
+                    Ok(self.domain.plan.clone())
+                }
+                plan if self.is_whole() && is_row_wise(plan) => self.operator(plan),
+                plan => LogicalPlanBuilder::from(plan.clone()).cross_join(self.domain.plan.clone())?.build(),
+            };
+        }
+        self.operator(plan)
+    }
+
+    fn is_whole(&self) -> bool {
+        self.domain.columns.iter().all(|(a, b)| a == b)
+    }
+
+    fn refers(&self, plan: &LogicalPlan) -> Result<bool> {
+        let mut any = false;
+        plan.apply_with_subqueries(|p| {
+            p.apply_expressions(|e| {
+                e.apply(|e| {
+                    any |= matches!(e, Expr::OuterReferenceColumn(_, c) if self.domain.columns.iter().any(|(o, _)| o == c));
+                    Ok(if any { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+                })
+            })
+        })?;
+        Ok(any)
+    }
+
+    fn expr(&self, e: Expr) -> Result<Expr> {
+        let map: HashMap<&Column, &Column> = self.domain.columns.iter().map(|(o, d)| (o, d)).collect();
+        e.transform(|e| match e {
+            Expr::OuterReferenceColumn(field, c) => match map.get(&c) {
+                Some(d) => Ok(Transformed::yes(Expr::Column((*d).clone()))),
+                None => Ok(Transformed::no(Expr::OuterReferenceColumn(field, c))),
+            },
+            e => Ok(Transformed::no(e)),
+        })
+        .map(|t| t.data)
+    }
+
+    fn domain_columns(&self) -> impl Iterator<Item = Expr> {
+        self.domain.outputs().into_iter().map(Expr::Column)
+    }
+
+    /// `e` under the name and qualifier that the schema gives its column.
+    fn named(&self, e: &Expr, schema: &DFSchema, i: usize) -> Result<Expr> {
+        let (qualifier, field) = schema.qualified_field(i);
+        let e = self.expr(e.clone())?.unalias();
+        Ok(match (&e, qualifier) {
+            (Expr::Column(c), q) if c.relation.as_ref() == q && c.name == *field.name() => e,
+            (_, q) => e.alias_qualified(q.cloned(), field.name()),
+        })
+    }
+
+    fn operator(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        match plan {
+            LogicalPlan::Subquery(s) => self.plan(&s.subquery),
+            LogicalPlan::EmptyRelation(_) => self.plan(plan),
+            LogicalPlan::SubqueryAlias(a) => {
+                let input = self.plan(&a.input)?;
+                let columns = a.input.schema().columns();
+                let own = columns
+                    .into_iter()
+                    .zip(a.schema.iter())
+                    .map(|(c, (q, f))| Expr::Column(c).alias_qualified(q.cloned(), f.name()));
+                LogicalPlanBuilder::from(input).project(own.chain(self.domain_columns()).collect::<Vec<_>>())?.build()
+            }
+            LogicalPlan::Projection(p) => {
+                let input = self.plan(&p.input)?;
+                let own =
+                    p.expr.iter().enumerate().map(|(i, e)| self.named(e, &p.schema, i)).collect::<Result<Vec<_>>>()?;
+                LogicalPlanBuilder::from(input)
+                    .project(own.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?
+                    .build()
+            }
+            LogicalPlan::Filter(f) => {
+                LogicalPlanBuilder::from(self.plan(&f.input)?).filter(self.expr(f.predicate.clone())?)?.build()
+            }
+            LogicalPlan::Aggregate(a) => self.aggregate(a),
+            LogicalPlan::Distinct(Distinct::All(input)) => {
+                LogicalPlanBuilder::from(self.plan(input)?).distinct()?.build()
+            }
+            LogicalPlan::Sort(s) => {
+                let input = self.plan(&s.input)?;
+                match s.fetch {
+                    None => Ok(input),
+                    Some(n) => self.limit(input, &s.expr, 0, Some(n), plan),
+                }
+            }
+            LogicalPlan::Limit(l) => self.limit_node(l, plan),
+            LogicalPlan::Join(j) => self.join(j),
+            LogicalPlan::Union(u) => {
+                let mut parts = u.inputs.iter().map(|p| self.plan(p));
+                let Some(first) = parts.next() else { return not_impl_err!("NOT_SUPPORTED: an empty UNION") };
+                let mut builder = LogicalPlanBuilder::from(first?);
+                for part in parts {
+                    builder = builder.union(part?)?;
+                }
+                let united = builder.build()?;
+                let names = united.schema().columns();
+                let own = names
+                    .iter()
+                    .zip(u.schema.iter())
+                    .map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name()));
+                let rest = names[u.schema.fields().len()..].iter().zip(self.domain.outputs());
+                let rest = rest.map(|(c, d)| Expr::Column(c.clone()).alias_qualified(d.relation, d.name));
+                LogicalPlanBuilder::from(united.clone()).project(own.chain(rest).collect::<Vec<_>>())?.build()
+            }
+            LogicalPlan::Window(w) => {
+                let input = self.plan(&w.input)?;
+                let windows = w.window_expr.iter().map(|e| self.window(e.clone())).collect::<Result<Vec<_>>>()?;
+                let built = LogicalPlanBuilder::from(input).window(windows)?.build()?;
+                // The domain's columns come between the input's and the windows': reorder, and keep the windows' old names.
+                let names = built.schema().columns();
+                let (n, d) = (w.input.schema().fields().len(), self.domain.outputs.len());
+                let own = names[..n].iter().chain(&names[n + d..]).zip(w.schema.iter());
+                let own = own.map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name()));
+                LogicalPlanBuilder::from(built.clone())
+                    .project(own.chain(self.domain_columns()).collect::<Vec<_>>())?
+                    .build()
+            }
+            LogicalPlan::Unnest(u) => self.unnest(u),
+            LogicalPlan::Values(v) => {
+                let mut built: Option<LogicalPlanBuilder> = None;
+                for row in &v.values {
+                    let own = row.iter().enumerate().map(|(i, e)| {
+                        let field = v.schema.field(i);
+                        Ok(datafusion::logical_expr::cast(self.expr(e.clone())?, field.data_type().clone())
+                            .alias(field.name()))
+                    });
+                    let items = own.chain(self.domain_columns().map(Ok)).collect::<Result<Vec<_>>>()?;
+                    let part = LogicalPlanBuilder::from(self.domain.plan.clone()).project(items)?.build()?;
+                    built = Some(match built {
+                        None => LogicalPlanBuilder::from(part),
+                        Some(b) => b.union(part)?,
+                    });
+                }
+                let Some(united) = built else { return not_impl_err!("NOT_SUPPORTED: VALUES without rows") };
+                let united = united.build()?;
+                let names = united.schema().columns();
+                let n = v.schema.fields().len();
+                let own = names[..n]
+                    .iter()
+                    .zip(v.schema.iter())
+                    .map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name()));
+                let rest = names[n..]
+                    .iter()
+                    .zip(self.domain.outputs())
+                    .map(|(c, d)| Expr::Column(c.clone()).alias_qualified(d.relation, d.name));
+                LogicalPlanBuilder::from(united.clone()).project(own.chain(rest).collect::<Vec<_>>())?.build()
+            }
+            other => not_impl_err!("NOT_SUPPORTED: a correlated subquery with {}", other.display()),
+        }
+    }
+
+    fn window(&self, e: Expr) -> Result<Expr> {
+        let e = self.expr(e)?;
+        e.transform(|e| match e {
+            Expr::WindowFunction(mut w) => {
+                w.params.partition_by.extend(self.domain_columns());
+                Ok(Transformed::yes(Expr::WindowFunction(w)))
+            }
+            e => Ok(Transformed::no(e)),
+        })
+        .map(|t| t.data)
+    }
+
+    fn aggregate(&self, a: &Aggregate) -> Result<LogicalPlan> {
+        let input = self.plan(&a.input)?;
+        let groups = a.group_expr.iter().map(|e| self.expr(e.clone())).collect::<Result<Vec<_>>>()?;
+        if matches!(groups.as_slice(), [Expr::GroupingSet(_)]) {
+            return not_impl_err!("NOT_SUPPORTED: grouping sets in a correlated subquery");
+        }
+        let aggregates = a.aggr_expr.iter().map(|e| self.expr(e.clone())).collect::<Result<Vec<_>>>()?;
+        let scalar = groups.is_empty();
+        let own = groups.len();
+        let built = LogicalPlanBuilder::from(input)
+            .aggregate(groups.into_iter().chain(self.domain_columns()), aggregates)?
+            .build()?;
+        let names = built.schema().columns();
+        let d = self.domain.outputs.len();
+        let results = names[..own].iter().chain(&names[own + d..]).zip(a.schema.iter());
+        let items: Vec<Expr> =
+            results.map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name())).collect();
+        if !scalar {
+            return LogicalPlanBuilder::from(built)
+                .project(items.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?
+                .build();
+        }
+        // Without groups there is a row even where no row comes in.
+        let (grouped, renamed) = self.domain.renamed(built)?;
+        let joined = LogicalPlanBuilder::from(self.domain.plan.clone())
+            .join_detailed(
+                grouped,
+                JoinType::Left,
+                (self.domain.outputs(), renamed),
+                None,
+                NullEquality::NullEqualsNull,
+            )?
+            .build()?;
+        let items = a.aggr_expr.iter().zip(items).zip(a.schema.iter()).map(|((e, item), (q, f))| {
+            let default = match e.clone().unalias() {
+                Expr::AggregateFunction(call) => call.func.default_value(f.data_type())?,
+                _ => ScalarValue::Null,
+            };
+            Ok(if default.is_null() {
+                item
+            } else {
+                datafusion::functions::core::expr_fn::coalesce(vec![item.unalias(), lit(default)])
+                    .alias_qualified(q.cloned(), f.name())
+            })
+        });
+        let items = items.collect::<Result<Vec<_>>>()?;
+        LogicalPlanBuilder::from(joined)
+            .project(items.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?
+            .build()
+    }
+
+    fn limit_node(&self, l: &Limit, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        let (SkipType::Literal(skip), FetchType::Literal(fetch)) = (l.get_skip_type()?, l.get_fetch_type()?) else {
+            return not_impl_err!("NOT_SUPPORTED: a computed LIMIT in a correlated subquery");
+        };
+        let (input, order) = match l.input.as_ref() {
+            LogicalPlan::Sort(s) => (self.plan(&s.input)?, s.expr.clone()),
+            other => (self.plan(other)?, vec![]),
+        };
+        self.limit(input, &order, skip, fetch, plan)
+    }
+
+    /// The first rows of each domain value, by row number.
+    fn limit(
+        &self,
+        input: LogicalPlan,
+        order: &[SortExpr],
+        skip: usize,
+        fetch: Option<usize>,
+        plan: &LogicalPlan,
+    ) -> Result<LogicalPlan> {
+        let order = order
+            .iter()
+            .map(|s| Ok(SortExpr { expr: self.expr(s.expr.clone())?, ..s.clone() }))
+            .collect::<Result<Vec<_>>>()?;
+        let name = fresh("$row");
+        let mut number = row_number().partition_by(self.domain_columns().collect());
+        if !order.is_empty() {
+            number = number.order_by(order);
+        }
+        let at = column(&name);
+        let as_i64 = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let mut keep = at.clone().gt(lit(as_i64(skip)));
+        if let Some(fetch) = fetch {
+            keep = keep.and(at.lt_eq(lit(as_i64(skip.saturating_add(fetch)))));
+        }
+        let number = number.build()?.alias(&name);
+        let columns =
+            plan.schema().columns().into_iter().map(Expr::Column).chain(self.domain_columns()).collect::<Vec<_>>();
+        let all = input.schema().columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
+        let window = match number {
+            Expr::Alias(a) => *a.expr,
+            e => e,
+        };
+        let windowed = LogicalPlanBuilder::from(input).window(vec![window])?.build()?;
+        let Some(numbered) = windowed.schema().columns().into_iter().next_back() else { return Ok(windowed) };
+        let items = all.into_iter().chain(std::iter::once(Expr::Column(numbered).alias(&name)));
+        LogicalPlanBuilder::from(windowed).project(items)?.filter(keep)?.project(columns)?.build()
+    }
+
+    fn join(&self, j: &datafusion::logical_expr::Join) -> Result<LogicalPlan> {
+        let filter = j.filter.clone().map(|f| self.expr(f)).transpose()?;
+        let on =
+            j.on.iter().map(|(l, r)| Ok((self.expr(l.clone())?, self.expr(r.clone())?))).collect::<Result<Vec<_>>>()?;
+        let condition = on.iter().map(|(l, r)| l.clone().eq(r.clone())).chain(filter).collect::<Vec<_>>();
+        let columns: Vec<Expr> =
+            j.schema.columns().into_iter().map(Expr::Column).chain(self.domain_columns()).collect();
+        let left_refers = self.refers(&j.left)?;
+        let right_refers = self.refers(&j.right)?;
+        let left_keeps =
+            matches!(j.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti);
+        let right_keeps = matches!(j.join_type, JoinType::Inner | JoinType::Right);
+        let joined = if !right_refers && left_keeps {
+            let left = self.plan(&j.left)?;
+            LogicalPlanBuilder::from(left).join_on(j.right.as_ref().clone(), j.join_type, condition)?.build()?
+        } else if !left_refers && right_keeps {
+            let right = self.plan(&j.right)?;
+            LogicalPlanBuilder::from(j.left.as_ref().clone()).join_on(right, j.join_type, condition)?.build()?
+        } else if left_keeps {
+            let left = self.plan(&j.left)?;
+            let (right, renamed) = self.domain.renamed(self.plan(&j.right)?)?;
+            let keys = (self.domain.outputs(), renamed);
+            let filter = condition.into_iter().reduce(Expr::and);
+            LogicalPlanBuilder::from(left)
+                .join_detailed(right, j.join_type, keys, filter, NullEquality::NullEqualsNull)?
+                .build()?
+        } else {
+            return not_impl_err!("NOT_SUPPORTED: {} JOIN in a correlated subquery", j.join_type);
+        };
+        LogicalPlanBuilder::from(joined).project(columns)?.build()
+    }
+
+    fn unnest(&self, u: &Unnest) -> Result<LogicalPlan> {
+        let input = self.plan(&u.input)?;
+        let handling =
+            if self.keep_empty { NullHandling::PreserveAndExpandEmpty } else { u.options.null_handling.clone() };
+        let built = LogicalPlanBuilder::from(input)
+            .unnest_columns_with_options(u.exec_columns.clone(), UnnestOptions::new().with_null_handling(handling))?
+            .build()?;
+        let columns = u.schema.columns().into_iter().map(Expr::Column).chain(self.domain_columns()).collect::<Vec<_>>();
+        LogicalPlanBuilder::from(built).project(columns)?.build()
+    }
+}

@@ -1,0 +1,244 @@
+//! Decoded events of some log files, before they are sorted and written: columns of views into the files' text.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, make_view};
+use arrow::datatypes::DataType;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::column::{self, Column, ORIGINAL, Rewritten, Row};
+use crate::gather;
+use crate::insight;
+use crate::schema::EventCategory;
+use crate::tape::{Cursor, Value};
+
+/// A log file that gave events to a chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Address of the file, as the `$path` column shows it.
+    pub path: Arc<str>,
+    /// Its version, as the `$version` column shows it; empty when there is none.
+    pub version: Arc<str>,
+}
+
+/// What tells two events apart, and whether two that share an eventID are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// Hash of eventID and recipient account; `None` for a record without an eventID, which is never a duplicate.
+    pub event: Option<u128>,
+    /// XXH3-128 of the record's bytes.
+    pub content: u128,
+}
+
+/// Rows of one category.
+#[derive(Debug)]
+pub struct Rows {
+    pub(crate) columns: Row,
+    /// Index into [`Chunk::origins`] a row.
+    pub(crate) origin: Vec<u32>,
+    /// Index in the origin a row.
+    pub(crate) record: Vec<i32>,
+    identity: Vec<Identity>,
+    event_time: usize,
+    event_json: usize,
+    event_id: usize,
+    account: usize,
+}
+
+impl Rows {
+    fn new(category: EventCategory) -> Self {
+        let schema = category.schema();
+        let index = |name| schema.index_of(name).unwrap_or_default();
+        Self {
+            columns: Row::new(schema.fields()),
+            origin: vec![],
+            record: vec![],
+            identity: vec![],
+            event_time: index("eventtime"),
+            event_json: index("eventjson"),
+            event_id: index("eventid"),
+            account: index("recipientaccountid"),
+        }
+    }
+
+    /// Takes the record under the cursor, steps over it and gives its bytes.
+    pub(crate) fn fill<'a>(
+        &mut self,
+        category: EventCategory,
+        cursor: &mut Cursor<'a>,
+        rewritten: &mut Rewritten,
+    ) -> &'a [u8] {
+        let Value::Object { len } = cursor.value() else {
+            return cursor.skip();
+        };
+        let offset = cursor.offset() as u32;
+        let json = cursor.clone().skip();
+        let row = self.columns.valid.len();
+        // The text goes first, so that no key of the record can take its place.
+        if let Column::Text(views) = &mut self.columns.fields[self.event_json] {
+            views.push(make_view(json, ORIGINAL, offset));
+        }
+        self.columns.names.begin();
+        cursor.object(len, |key, value| {
+            if category == EventCategory::Insight && key == "insightDetails" {
+                insight::push_details(&mut self.columns, value, rewritten);
+                return;
+            }
+            // Logstash moves the time to a key of its own.
+            let found = self.columns.names.find(key).or_else(|| (key == "@timestamp").then_some(self.event_time));
+            match found.and_then(|field| self.columns.fields.get_mut(field)).filter(|column| column.len() == row) {
+                Some(column) => column.push(value, rewritten),
+                None => {
+                    value.skip();
+                }
+            }
+        });
+        self.columns.end_row();
+        json
+    }
+
+    /// Hash of the eventID and the recipient account of the row that was filled last.
+    pub(crate) fn last_event(&self, original: &[u8], rewritten: &[u8]) -> Option<u128> {
+        let text = |field: usize| match self.columns.fields.get(field) {
+            Some(Column::Text(views)) => views.last().and_then(|view| column::text(*view, original, rewritten)),
+            _ => None,
+        };
+        let id = text(self.event_id).filter(|id| !id.is_empty())?;
+        let mut hash = Xxh3::new();
+        hash.update(&id);
+        hash.update(&[0]);
+        hash.update(&text(self.account).unwrap_or_default());
+        Some(hash.digest128())
+    }
+
+    /// How many events.
+    pub fn len(&self) -> usize {
+        self.record.len()
+    }
+
+    /// True without events.
+    pub fn is_empty(&self) -> bool {
+        self.record.is_empty()
+    }
+
+    /// An identity an event.
+    pub fn identities(&self) -> &[Identity] {
+        &self.identity
+    }
+
+    /// Index into [`Chunk::origins`] of an event.
+    pub fn origin(&self, row: usize) -> usize {
+        self.origin[row] as usize
+    }
+
+    /// Index of an event in its origin.
+    pub fn record(&self, row: usize) -> i32 {
+        self.record[row]
+    }
+
+    pub(crate) fn push_place(&mut self, origin: u32, record: i32, identity: Identity) {
+        self.origin.push(origin);
+        self.record.push(record);
+        self.identity.push(identity);
+    }
+}
+
+/// Events of some log files with the text that their columns point into. Made by [`crate::decode::Decoder`].
+#[derive(Debug)]
+pub struct Chunk {
+    /// The inflated files, one after the other.
+    pub(crate) original: Vec<u8>,
+    /// Strings that had escapes, nested values that had blanks.
+    pub(crate) rewritten: Vec<u8>,
+    pub(crate) origins: Vec<Origin>,
+    pub(crate) rows: [Rows; EventCategory::ALL.len()],
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self {
+            original: Vec::new(),
+            rewritten: Vec::new(),
+            origins: Vec::new(),
+            rows: EventCategory::ALL.map(Rows::new),
+        }
+    }
+}
+
+impl Chunk {
+    /// The events of one category.
+    pub fn rows(&self, category: EventCategory) -> &Rows {
+        &self.rows[category as usize]
+    }
+
+    /// The files that gave events, in the order in which they were decoded.
+    pub fn origins(&self) -> &[Origin] {
+        &self.origins
+    }
+
+    /// Inflated bytes of the files.
+    pub fn original_bytes(&self) -> usize {
+        self.original.len()
+    }
+
+    /// Memory held, in bytes, as far as it grows with the events.
+    pub fn memory(&self) -> usize {
+        let rows = self.rows.iter().map(|rows| column_memory(&rows.columns) + rows.len() * 56).sum::<usize>();
+        self.original.capacity() + self.rewritten.capacity() + rows
+    }
+
+    /// Event times of one category in UTC milliseconds, `None` where the record has none that can be read.
+    pub fn event_times(&self, category: EventCategory) -> impl Iterator<Item = Option<i64>> + '_ {
+        let rows = self.rows(category);
+        let times: &[i64] = match &rows.columns.fields[rows.event_time] {
+            Column::Timestamp(times) => times,
+            _ => &[],
+        };
+        times.iter().map(|time| (*time != crate::column::NULL_TIME).then_some(*time))
+    }
+
+    /// Bytes of each event's record as it stood in the file, in one category.
+    pub fn record_lengths(&self, category: EventCategory) -> impl Iterator<Item = usize> + '_ {
+        let rows = self.rows(category);
+        let views: &[u128] = match &rows.columns.fields[rows.event_json] {
+            Column::Text(views) => views,
+            _ => &[],
+        };
+        views.iter().map(|view| *view as u32 as usize)
+    }
+
+    /// All events of a category in the order of decoding, in the columns of [`EventCategory::file_schema`].
+    ///
+    /// # Errors
+    /// Arrow's, if the columns don't make a batch: a defect of this crate.
+    pub fn into_batch(self, category: EventCategory) -> Result<RecordBatch, arrow::error::ArrowError> {
+        let order: Vec<gather::Place> =
+            (0..self.rows(category).len()).map(|row| gather::Place { chunk: 0, row: row as u32 }).collect();
+        let chunks = gather::Chunks::new(vec![self]);
+        gather::batch(&chunks, category, &order)
+    }
+}
+
+fn column_memory(row: &Row) -> usize {
+    row.valid.len() + row.fields.iter().map(memory).sum::<usize>()
+}
+
+fn memory(column: &Column) -> usize {
+    match column {
+        Column::Text(views) => views.capacity() * 16,
+        Column::Timestamp(times) => times.capacity() * 8,
+        Column::Boolean(values) => values.capacity(),
+        Column::Double(values) => values.capacity() * 16,
+        Column::Integer(values) => values.capacity() * 8,
+        Column::Map { ends, valid, keys, values } => {
+            ends.capacity() * 4 + valid.capacity() + (keys.capacity() + values.capacity()) * 16
+        }
+        Column::Array { ends, valid, element } => ends.capacity() * 4 + valid.capacity() + memory(element),
+        Column::Row(row) => column_memory(row),
+    }
+}
+
+/// The Arrow type of a column of a category's file schema.
+pub(crate) fn data_type(category: EventCategory, column: usize) -> DataType {
+    category.file_schema().field(column).data_type().clone()
+}

@@ -1,0 +1,492 @@
+//! A log file's bytes to events: inflate, parse, find the records, fill the columns.
+
+use std::ops::Range;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::chunk::{Chunk, Identity, Origin, Rows};
+use crate::column::Rewritten;
+use crate::error::{Error, Result};
+use crate::form::{self, Visitor};
+use crate::inflate::Inflater;
+use crate::schema::EventCategory;
+use crate::split;
+use crate::tape::{Cursor, Parser};
+
+/// Inflated size past which an object is refused unless the caller says otherwise: 1 GiB.
+pub const DEFAULT_MAX_FILE_SIZE: usize = 1 << 30;
+/// Offsets into the text of a chunk have 31 bits in Arrow's views, and strings that had to be rewritten come on top.
+const MAX_CHUNK_BYTES: usize = (1 << 31) - (1 << 26);
+/// How many documents may lie in each other as strings.
+const MAX_EMBEDDING: usize = 4;
+
+/// A record that could not be taken, in a file whose others were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRecord {
+    /// 0-based index in the file, broken ones counted.
+    pub index: u32,
+    /// Offset in the inflated file, in bytes.
+    pub offset: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a log file gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decoded {
+    /// Events taken.
+    pub records: u32,
+    /// Records that were not.
+    pub broken: Vec<BrokenRecord>,
+    /// Size of the inflated file in bytes.
+    pub inflated: u64,
+    /// Set if the gzip stream was damaged after what was taken.
+    pub damage: Option<Error>,
+}
+
+/// Decodes log files one after the other with reused memory. One a thread.
+pub struct Decoder {
+    inflater: Inflater,
+    parser: Parser,
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("inflater", &self.inflater).finish_non_exhaustive()
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new(DEFAULT_MAX_FILE_SIZE)
+    }
+}
+
+impl Decoder {
+    /// A decoder that refuses files which inflate to more than `max_file_size` bytes (at most 2 GiB, less 64 MiB).
+    pub fn new(max_file_size: usize) -> Self {
+        Self { inflater: Inflater::new(max_file_size.min(MAX_CHUNK_BYTES)), parser: Parser::new() }
+    }
+
+    /// True if the chunk has no room for another file of `inflated` bytes at most.
+    pub fn is_full(chunk: &Chunk, inflated: usize) -> bool {
+        let used = chunk.original.len().max(chunk.rewritten.len());
+        used > 0 && used + inflated > MAX_CHUNK_BYTES / 2
+    }
+
+    /// Appends the events of one log file, gzipped or not, to `chunk`.
+    ///
+    /// # Errors
+    /// As [`Error`] tells; then the chunk has no event of this file.
+    pub fn decode(&mut self, stored: &[u8], origin: Origin, chunk: &mut Chunk) -> Result<Decoded> {
+        let start = chunk.original.len();
+        let damage = match self.inflater.append(stored, &mut chunk.original) {
+            Ok(()) => None,
+            Err(error @ Error::Gzip(_)) if chunk.original.len() > start => Some(error),
+            Err(error) => return Err(error),
+        };
+        let origin_index = chunk.origins.len() as u32;
+        let mut file = File {
+            origin: origin_index,
+            next: 0,
+            records: 0,
+            broken: Vec::new(),
+            embedded: Vec::new(),
+            strays: Vec::new(),
+        };
+        let end = chunk.original.len();
+        let bom = if chunk.original[start..end].starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let whole = trim(&chunk.original, start + bom..end);
+        if !whole.is_empty() {
+            self.documents(chunk, whole, &mut file);
+            self.embedded(chunk, &mut file);
+        }
+        let inflated = (end - start) as u64;
+        if file.records == 0 {
+            chunk.original.truncate(start);
+            if let Some(damage) = damage {
+                return Err(damage);
+            }
+            if let Some(stray) = file.strays.into_iter().next() {
+                return Err(if stray.json { Error::NotCloudTrail(stray.reason) } else { Error::NotJson(stray.reason) });
+            }
+        } else {
+            chunk.origins.push(origin);
+            file.broken.extend(file.strays.into_iter().map(|stray| stray.broken));
+            file.broken.sort_by_key(|broken| broken.index);
+        }
+        Ok(Decoded { records: file.records, broken: file.broken, inflated, damage })
+    }
+
+    /// Reads `range` of the original as one document, and as good as it goes if it is none.
+    fn documents(&mut self, chunk: &mut Chunk, range: Range<usize>, file: &mut File) {
+        let Err(whole) = self.document(chunk, range.clone(), file) else {
+            return;
+        };
+        let lines = split::lines(&chunk.original, range.clone());
+        if lines.len() > 1 && self.parser.parse(&chunk.original[lines[0].clone()], 0, |_| ()).is_ok() {
+            for line in lines {
+                if let Err(reason) = self.document(chunk, line.clone(), file) {
+                    self.pieces(chunk, split::values(&chunk.original, line), &reason, file);
+                }
+            }
+            return;
+        }
+        let values = split::values(&chunk.original, range);
+        self.pieces(chunk, values, &whole, file);
+    }
+
+    fn pieces(&mut self, chunk: &mut Chunk, pieces: Vec<split::Piece>, reason: &str, file: &mut File) {
+        for piece in pieces {
+            if piece.complete && self.document(chunk, piece.range.clone(), file).is_ok() {
+                continue;
+            }
+            let Some(elements) = split::elements(&chunk.original, piece.range.clone()) else {
+                file.broken_text(piece.range.start, if piece.complete { reason } else { "cut short" });
+                continue;
+            };
+            for element in elements {
+                let result = if element.complete {
+                    self.document(chunk, element.range.clone(), file)
+                } else {
+                    Err("cut short".to_owned())
+                };
+                if let Err(reason) = result {
+                    file.broken_text(element.range.start, &reason);
+                }
+            }
+        }
+    }
+
+    fn document(&mut self, chunk: &mut Chunk, range: Range<usize>, file: &mut File) -> std::result::Result<(), String> {
+        let Chunk { original, rewritten, rows, .. } = chunk;
+        let text = original.as_slice();
+        self.parser.parse(&text[range.clone()], range.start, |mut cursor| {
+            form::visit(&mut cursor, &mut Filler { text, rewritten, rows, file });
+        })
+    }
+
+    /// Documents that were found as strings in others are appended to the original, which their events point into.
+    fn embedded(&mut self, chunk: &mut Chunk, file: &mut File) {
+        for _ in 0..MAX_EMBEDDING {
+            if file.embedded.is_empty() {
+                return;
+            }
+            for text in std::mem::take(&mut file.embedded) {
+                let start = chunk.original.len();
+                if start + text.len() > MAX_CHUNK_BYTES {
+                    file.broken_text(start, "more embedded text than a chunk holds");
+                    continue;
+                }
+                chunk.original.extend_from_slice(text.as_bytes());
+                let range = start..chunk.original.len();
+                self.documents(chunk, range, file);
+            }
+        }
+        for _ in std::mem::take(&mut file.embedded) {
+            file.broken_text(0, "strings in strings in strings");
+        }
+    }
+}
+
+fn trim(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let body = &text[range.clone()];
+    let start = range.start + body.len() - body.trim_ascii_start().len();
+    start..start + body.trim_ascii().len()
+}
+
+/// Something that is no record where one was expected: broken if the file has records, else the file is something else.
+struct Stray {
+    json: bool,
+    reason: String,
+    broken: BrokenRecord,
+}
+
+/// State of the file being decoded.
+struct File {
+    origin: u32,
+    next: u32,
+    records: u32,
+    broken: Vec<BrokenRecord>,
+    strays: Vec<Stray>,
+    embedded: Vec<String>,
+}
+
+impl File {
+    fn stray(&mut self, json: bool, offset: usize, reason: String) {
+        let broken = BrokenRecord { index: self.next, offset: offset as u64, reason: reason.clone() };
+        self.next += 1;
+        self.strays.push(Stray { json, reason, broken });
+    }
+
+    fn broken_text(&mut self, offset: usize, reason: &str) {
+        self.stray(false, offset, reason.to_owned());
+    }
+}
+
+/// Fills columns from the records of a document.
+struct Filler<'a> {
+    text: &'a [u8],
+    rewritten: &'a mut Rewritten,
+    rows: &'a mut [Rows; EventCategory::ALL.len()],
+    file: &'a mut File,
+}
+
+impl Visitor for Filler<'_> {
+    fn record(&mut self, category: EventCategory, cursor: &mut Cursor<'_>) {
+        let rows = &mut self.rows[category as usize];
+        let json = rows.fill(category, cursor, self.rewritten);
+        let identity = Identity { event: rows.last_event(self.text, self.rewritten), content: xxh3_128(json) };
+        rows.push_place(self.file.origin, self.file.next as i32, identity);
+        self.file.next += 1;
+        self.file.records += 1;
+    }
+
+    fn embedded(&mut self, text: &str) {
+        self.file.embedded.push(text.to_owned());
+    }
+
+    fn other(&mut self, offset: usize, reason: String) {
+        self.file.stray(true, offset, reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use arrow::array::{Array, AsArray, RecordBatch};
+    use arrow::datatypes::{Float64Type, Int32Type, TimestampMillisecondType};
+
+    use super::*;
+
+    fn origin() -> Origin {
+        Origin { path: Arc::from("file:///f.json"), version: Arc::from("7") }
+    }
+
+    fn decode(text: &[u8]) -> (Result<Decoded>, Chunk) {
+        let mut chunk = Chunk::default();
+        (Decoder::default().decode(text, origin(), &mut chunk), chunk)
+    }
+
+    fn batch(text: &str) -> RecordBatch {
+        let (decoded, chunk) = decode(text.as_bytes());
+        let decoded = decoded.unwrap();
+        assert_eq!(decoded.broken, vec![]);
+        let batch = chunk.into_batch(EventCategory::CloudTrail).unwrap();
+        assert_eq!(batch.num_rows(), decoded.records as usize);
+        batch
+    }
+
+    fn text(batch: &RecordBatch, column: &str) -> Vec<Option<String>> {
+        batch.column_by_name(column).unwrap().as_string_view().iter().map(|v| v.map(str::to_owned)).collect()
+    }
+
+    fn map(batch: &RecordBatch, column: &str, row: usize) -> Option<Vec<(String, Option<String>)>> {
+        let map = batch.column_by_name(column).unwrap().as_map();
+        if map.is_null(row) {
+            return None;
+        }
+        let entries = map.value(row);
+        let keys = entries.column(0).as_string_view().iter().map(|k| k.unwrap().to_owned());
+        Some(keys.zip(entries.column(1).as_string_view().iter().map(|v| v.map(str::to_owned))).collect())
+    }
+
+    const RECORD: &str = r#"{"eventVersion":"1.08","userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/a/b","sessionContext":{"sessionIssuer":{},"attributes":{"creationDate":"2023-07-10T11:42:36Z","mfaAuthenticated":"false"}}},"eventTime":"2023-07-10T11:43:00Z","eventSource":"ec2.amazonaws.com","eventName":"DescribeInstances","awsRegion":"us-east-1","sourceIPAddress":"192.0.2.1","requestParameters":{"maxResults":5,"x":null,"deep":{"a":[1,{"b":"\u003d"}]},"on":true,"at":1.688560107857E9,"policy":"{\"Version\":\"2012-10-17\"}"},"responseElements":null,"eventID":"30c423eb-35b3-488f-9ce1-80e54d2c7f67","readOnly":true,"resources":[{"type":"AWS::S3::Object","ARNPrefix":"arn:aws:s3:::b/"},{"accountId":"111122223333","ARN":"arn:aws:s3:::b"}],"eventType":"AwsApiCall","recipientAccountId":"111122223333","unknownKey":{"kept":"in eventJson"},"tlsDetails":{"tlsVersion":"TLSv1.3","keyExchange":"x25519"}}"#;
+
+    #[test]
+    fn columns_of_a_record() {
+        let batch = batch(&format!(r#"{{"Records":[{RECORD}]}}"#));
+        assert_eq!(text(&batch, "eventjson"), [Some(RECORD.to_owned())]);
+        assert_eq!(text(&batch, "eventname"), [Some("DescribeInstances".to_owned())]);
+        assert_eq!(text(&batch, "errorcode"), [None]);
+        let times = batch.column_by_name("eventtime").unwrap().as_primitive::<TimestampMillisecondType>();
+        assert_eq!(times.value(0), 1_688_989_380_000);
+        let expected = [
+            ("maxResults", Some("5")),
+            ("x", None),
+            ("deep", Some(r#"{"a":[1,{"b":"\u003d"}]}"#)),
+            ("on", Some("true")),
+            ("at", Some("1.688560107857E9")),
+            ("policy", Some(r#"{"Version":"2012-10-17"}"#)),
+        ];
+        let expected = expected.map(|(k, v)| (k.to_owned(), v.map(str::to_owned))).to_vec();
+        assert_eq!(map(&batch, "requestparameters", 0), Some(expected));
+        assert_eq!(map(&batch, "responseelements", 0), None);
+        let identity = batch.column_by_name("useridentity").unwrap().as_struct();
+        let session = identity.column_by_name("sessioncontext").unwrap().as_struct();
+        let attributes = session.column_by_name("attributes").unwrap().as_struct();
+        assert_eq!(attributes.column(0).as_primitive::<TimestampMillisecondType>().value(0), 1_688_989_356_000);
+        assert!(session.column_by_name("sessionissuer").unwrap().is_valid(0), "an empty object is a row of NULLs");
+        assert!(session.column_by_name("webidfederationdata").unwrap().is_null(0));
+        let resources = batch.column_by_name("resources").unwrap().as_list::<i32>().value(0);
+        let resources = resources.as_struct();
+        let column = |name: &str| -> Vec<Option<String>> {
+            resources.column_by_name(name).unwrap().as_string_view().iter().map(|v| v.map(str::to_owned)).collect()
+        };
+        assert_eq!(column("arn"), [None, Some("arn:aws:s3:::b".to_owned())]);
+        assert_eq!(column("arnprefix"), [Some("arn:aws:s3:::b/".to_owned()), None]);
+        assert_eq!(text(&batch, "$path"), [Some("file:///f.json".to_owned())]);
+        assert_eq!(batch.column_by_name("$record").unwrap().as_primitive::<Int32Type>().value(0), 0);
+    }
+
+    #[test]
+    fn every_form_gives_the_same_record() {
+        let value: serde_json::Value = serde_json::from_str(RECORD).unwrap();
+        let quoted = serde_json::to_string(RECORD).unwrap();
+        let pretty = serde_json::to_string_pretty(&serde_json::json!({ "Records": [value] })).unwrap();
+        let forms = [
+            RECORD.to_owned(),
+            format!("[{RECORD}]"),
+            format!("{RECORD}\n"),
+            format!("\u{feff}{{\"Records\":[{RECORD}]}}\n"),
+            format!(r#"{{"Events":[{{"EventId":"1","EventName":"x","CloudTrailEvent":{quoted}}}]}}"#),
+            format!(
+                r#"{{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.ec2","detail":{RECORD}}}"#
+            ),
+            format!(r#"{{"messageType":"DATA_MESSAGE","logEvents":[{{"id":"1","timestamp":1,"message":{quoted}}}]}}"#),
+            format!(r#"{{"input":{{"message":{quoted}}}}}"#),
+            pretty,
+        ];
+        for form in forms {
+            let batch = batch(&form);
+            assert_eq!(batch.num_rows(), 1, "{form}");
+            assert_eq!(text(&batch, "eventid"), [Some("30c423eb-35b3-488f-9ce1-80e54d2c7f67".to_owned())]);
+            let deep =
+                map(&batch, "requestparameters", 0).unwrap().into_iter().find(|(k, _)| k == "deep").unwrap().1.unwrap();
+            assert!(deep == r#"{"a":[1,{"b":"\u003d"}]}"# || deep == r#"{"a":[1,{"b":"="}]}"#, "{deep}");
+        }
+    }
+
+    #[test]
+    fn json_lines_and_concatenated_documents() {
+        let lines = batch(&format!("{RECORD}\n\n{RECORD}\r\n{RECORD}"));
+        assert_eq!(lines.num_rows(), 3);
+        assert_eq!(batch(&format!("{RECORD}{RECORD} {{\"Records\":[{RECORD}]}}")).num_rows(), 3);
+    }
+
+    #[test]
+    fn key_order_case_and_types_vary() {
+        let batch = batch(
+            r#"[{"eventName":"A","eventSource":"s","eventTime":"2014-03-06T21: 22: 54Z","readOnly":"true","sourceIpAddress":"x","eventId":"e","apiVersion":55606,"sessionCredentialFromConsole":true,"requestParameters":"null","resources":null,"userIdentity":{}},
+                {"@timestamp":"2020-01-01T00:00:00.000Z","awsRegion":"r","eventName":"B","eventName":"C","eventSource":"s","userIdentity":null,"requestParameters":{},"resources":"x","readOnly":7}]"#,
+        );
+        let some = |s: &str| Some(s.to_owned());
+        assert_eq!(text(&batch, "eventname"), [some("A"), some("B")]);
+        assert_eq!(text(&batch, "eventid"), [some("e"), None]);
+        assert_eq!(text(&batch, "sourceipaddress"), [some("x"), None]);
+        assert_eq!(text(&batch, "apiversion"), [some("55606"), None]);
+        assert_eq!(text(&batch, "sessioncredentialfromconsole"), [some("true"), None]);
+        let read_only = batch.column_by_name("readonly").unwrap().as_boolean();
+        assert!(read_only.value(0) && read_only.is_null(1));
+        assert!(batch.column_by_name("eventtime").unwrap().is_null(0));
+        assert_eq!(map(&batch, "requestparameters", 0), None);
+        assert_eq!(map(&batch, "requestparameters", 1), Some(vec![]));
+        let identity = batch.column_by_name("useridentity").unwrap();
+        assert!(identity.is_valid(0) && identity.is_null(1));
+    }
+
+    #[test]
+    fn a_broken_record_costs_only_itself() {
+        let bad = RECORD.replace("1.688560107857E9", "1.6e");
+        let (decoded, chunk) = decode(format!(r#"{{"Records":[{RECORD},{bad},{RECORD},{{"other":1}},7]}}"#).as_bytes());
+        let decoded = decoded.unwrap();
+        assert_eq!(decoded.records, 2);
+        assert_eq!(decoded.broken.iter().map(|b| b.index).collect::<Vec<_>>(), [1, 3, 4]);
+        let batch = chunk.into_batch(EventCategory::CloudTrail).unwrap();
+        let records = batch.column_by_name("$record").unwrap();
+        assert_eq!(records.as_primitive::<Int32Type>().values(), &[0, 2]);
+    }
+
+    #[test]
+    fn a_cut_file_keeps_its_whole_records() {
+        let whole = format!(r#"{{"Records":[{RECORD},{RECORD},{RECORD}]}}"#);
+        let (decoded, _) = decode(&whole.as_bytes()[..whole.len() - 100]);
+        let decoded = decoded.unwrap();
+        assert_eq!((decoded.records, decoded.broken.len()), (2, 1));
+        assert_eq!((decoded.broken[0].index, decoded.broken[0].reason.as_str()), (2, "cut short"));
+
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        encoder.write_all(whole.as_bytes()).unwrap();
+        let stored = encoder.finish().unwrap();
+        let (decoded, _) = decode(&stored[..stored.len() - 200]);
+        let decoded = decoded.unwrap();
+        assert!(decoded.records == 2 && matches!(decoded.damage, Some(Error::Gzip(_))));
+    }
+
+    #[test]
+    fn what_is_not_cloudtrail_is_refused_with_its_reason() {
+        for (text, reason) in [
+            (r#"{"digestS3Object":"x","logFiles":[]}"#, "a digest file"),
+            (r#"{"configurationItems":[]}"#, "AWS Config items"),
+            (
+                r#"{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventTime":"x","s3":{}}]}"#,
+                "an S3 event notification",
+            ),
+            (r#"{"a":1}"#, "an object with other keys (a)"),
+        ] {
+            assert_eq!(decode(text.as_bytes()).0, Err(Error::NotCloudTrail(reason.to_owned())), "{text}");
+        }
+        for text in ["hello", "a,b\n1,2\n", "{\"Records\":", "\u{0}\u{1}"] {
+            assert!(matches!(decode(text.as_bytes()).0, Err(Error::NotJson(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn empty_files_hold_no_records() {
+        for text in ["", " \n", "[]", r#"{"Records":[]}"#, r#"{"Events":[]}"#] {
+            let (decoded, chunk) = decode(text.as_bytes());
+            assert_eq!(decoded.map(|d| d.records), Ok(0), "{text}");
+            assert_eq!(chunk.original_bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn insights_have_their_own_columns() {
+        let insight = r#"{"eventVersion":"1.07","eventTime":"2020-09-24T00:49:00Z","awsRegion":"us-east-1","eventID":"i","eventType":"AwsCloudTrailInsight","recipientAccountId":"111122223333","sharedEventID":"s","insightDetails":{"state":"End","eventSource":"ssm.amazonaws.com","eventName":"UpdateInstanceInformation","insightType":"ApiCallRateInsight","insightContext":{"statistics":{"baseline":{"average":0.0020833333},"insight":{"average":6},"insightDuration":5,"baselineDuration":11459},"attributions":[{"attribute":"userIdentityArn","insight":[{"value":"arn:a","average":5.0},{"value":"arn:b","average":1}],"baseline":[]}]}},"eventCategory":"Insight"}"#;
+        let (decoded, chunk) = decode(format!("[{insight},{RECORD}]").as_bytes());
+        assert_eq!(decoded.unwrap().records, 2);
+        assert_eq!(chunk.rows(EventCategory::CloudTrail).len(), 1);
+        let batch = chunk.into_batch(EventCategory::Insight).unwrap();
+        assert_eq!(text(&batch, "insightstate"), [Some("End".to_owned())]);
+        let context = batch.column_by_name("insightcontext").unwrap().as_struct();
+        let double = |array: &dyn Array| array.as_primitive::<Float64Type>().value(0);
+        assert_eq!(double(context.column_by_name("baselineaverage").unwrap()), 0.002_083_333_3);
+        assert_eq!(double(context.column_by_name("insightaverage").unwrap()), 6.0);
+        assert_eq!(context.column_by_name("baselineduration").unwrap().as_primitive::<Int32Type>().value(0), 11_459);
+        let attributions = context.column_by_name("attributions").unwrap().as_list::<i32>().value(0);
+        let attribution = attributions.as_struct();
+        assert_eq!(attribution.column_by_name("insightvalue").unwrap().as_string_view().value(0), "arn:a");
+        assert_eq!(double(attribution.column_by_name("insightaverage").unwrap()), 5.0);
+        assert!(attribution.column_by_name("baselinevalue").unwrap().is_null(0));
+        assert_eq!(attribution.column_by_name("insight").unwrap().as_list::<i32>().value(0).len(), 2);
+    }
+
+    #[test]
+    fn an_event_is_known_by_its_id_and_account() {
+        let other = RECORD.replace(r#""recipientAccountId":"111122223333""#, r#""recipientAccountId":"444455556666""#);
+        let changed = RECORD.replace("192.0.2.1", "192.0.2.2");
+        let nameless = RECORD.replace(r#""eventID":"30c423eb-35b3-488f-9ce1-80e54d2c7f67","#, "");
+        let (_, chunk) = decode(format!("[{RECORD},{RECORD},{other},{changed},{nameless}]").as_bytes());
+        let identities = chunk.rows(EventCategory::CloudTrail).identities();
+        assert_eq!(identities[0], identities[1]);
+        assert_ne!(identities[0].event, identities[2].event);
+        assert_eq!(identities[0].event, identities[3].event);
+        assert_ne!(identities[0].content, identities[3].content);
+        assert_eq!(identities[4].event, None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damaged_bytes_never_panic(at in 0usize..2000, byte: u8, cut in 0usize..4000) {
+            let mut bytes = format!(r#"{{"Records":[{RECORD},{RECORD}]}}"#).into_bytes();
+            let length = bytes.len();
+            bytes[at % length] = byte;
+            bytes.truncate(length.saturating_sub(cut / 2).max(1));
+            let (_, chunk) = decode(&bytes);
+            let batch = chunk.into_batch(EventCategory::CloudTrail).unwrap();
+            assert!(batch.num_rows() <= 2);
+        }
+    }
+}

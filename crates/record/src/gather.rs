@@ -1,0 +1,284 @@
+//! Chosen events of several chunks, in a chosen order, as Arrow arrays. Views are moved, text is not copied: the arrays
+//! share the chunks' text.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int32Array, ListArray, MapArray, RecordBatch, StringViewArray, StructArray,
+    TimestampMillisecondArray,
+};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, Fields};
+use arrow::error::ArrowError;
+
+use crate::chunk::{Chunk, Origin, Rows, data_type};
+use crate::column::{Column, NULL_TIME, NULL_VIEW};
+use crate::schema::EventCategory;
+
+/// One event: which chunk, which row of the category there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Index of the chunk.
+    pub chunk: u32,
+    /// Row in the chunk's category.
+    pub row: u32,
+}
+
+/// Chunks whose text is ready to be shared with arrays.
+#[derive(Debug)]
+pub struct Chunks {
+    chunks: Vec<Chunk>,
+    /// Two buffers a chunk, the original and the rewritten text; then one with the addresses of the origins.
+    buffers: Vec<Buffer>,
+    /// First and length of each origin's path and version in the last buffer, a chunk.
+    origins: Vec<Vec<[(u32, u32); 2]>>,
+}
+
+impl Chunks {
+    /// Takes the chunks over.
+    pub fn new(mut chunks: Vec<Chunk>) -> Self {
+        let mut buffers = Vec::with_capacity(chunks.len() * 2 + 1);
+        let mut addresses = Vec::new();
+        let mut origins = Vec::with_capacity(chunks.len());
+        let mut add = |text: &str| {
+            let start = addresses.len() as u32;
+            addresses.extend_from_slice(text.as_bytes());
+            (start, text.len() as u32)
+        };
+        for chunk in &mut chunks {
+            buffers.push(Buffer::from_vec(std::mem::take(&mut chunk.original)));
+            buffers.push(Buffer::from_vec(std::mem::take(&mut chunk.rewritten)));
+            origins.push(chunk.origins.iter().map(|origin| [add(&origin.path), add(&origin.version)]).collect());
+        }
+        buffers.push(Buffer::from_vec(addresses));
+        Self { chunks, buffers, origins }
+    }
+
+    /// The chunks, whose events can still be asked for all but their text.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
+    /// Where an event was read from, and its index there.
+    pub fn origin(&self, category: EventCategory, place: Place) -> (&Origin, i32) {
+        let chunk = &self.chunks[place.chunk as usize];
+        let rows = chunk.rows(category);
+        (&chunk.origins[rows.origin(place.row as usize)], rows.record(place.row as usize))
+    }
+
+    fn rows(&self, category: EventCategory) -> Vec<&Rows> {
+        self.chunks.iter().map(|chunk| chunk.rows(category)).collect()
+    }
+}
+
+/// One column of [`EventCategory::file_schema`], by its index, for the events of `order`: `order.len()` rows.
+///
+/// # Errors
+/// Arrow's, if the parts don't fit: a defect of this crate.
+pub fn column(chunks: &Chunks, category: EventCategory, index: usize, order: &[Place]) -> Result<ArrayRef, ArrowError> {
+    let rows = chunks.rows(category);
+    let visible = category.schema().fields().len();
+    if index < visible {
+        let columns: Vec<&Column> = rows.iter().map(|rows| &rows.columns.fields[index]).collect();
+        return array(&columns, order, &data_type(category, index), &chunks.buffers);
+    }
+    let addresses = (chunks.buffers.len() - 1) as u32;
+    let address = |which: usize| {
+        let text = chunks.buffers.last().map_or(&[][..], Buffer::as_slice);
+        let views = order.iter().map(|place| {
+            let origin = rows[place.chunk as usize].origin(place.row as usize);
+            let (start, length) = chunks.origins[place.chunk as usize][origin][which];
+            if which == 1 && length == 0 {
+                return NULL_VIEW;
+            }
+            arrow::array::make_view(&text[start as usize..(start + length) as usize], addresses, start)
+        });
+        text_array(views.collect(), &chunks.buffers)
+    };
+    match index - visible {
+        0 => address(0),
+        1 => address(1),
+        _ => Ok(Arc::new(order.iter().map(|p| rows[p.chunk as usize].record(p.row as usize)).collect::<Int32Array>())),
+    }
+}
+
+/// All columns of [`EventCategory::file_schema`] for the events of `order`.
+///
+/// # Errors
+/// As [`column`].
+pub fn batch(chunks: &Chunks, category: EventCategory, order: &[Place]) -> Result<RecordBatch, ArrowError> {
+    let schema = category.file_schema();
+    let columns =
+        (0..schema.fields().len()).map(|index| column(chunks, category, index, order)).collect::<Result<_, _>>()?;
+    RecordBatch::try_new(schema, columns)
+}
+
+fn text_array(mut views: Vec<u128>, buffers: &[Buffer]) -> Result<ArrayRef, ArrowError> {
+    let nulls = nulls(views.iter().map(|view| *view != NULL_VIEW));
+    if nulls.is_some() {
+        views.iter_mut().filter(|view| **view == NULL_VIEW).for_each(|view| *view = 0);
+    }
+    Ok(Arc::new(StringViewArray::try_new(ScalarBuffer::from(views), buffers.to_vec(), nulls)?))
+}
+
+/// Chunk-local buffer numbers (original, rewritten) become numbers in [`Chunks::buffers`].
+fn global(view: u128, chunk: u32) -> u128 {
+    if view as u32 <= 12 || view == NULL_VIEW { view } else { view + (u128::from(chunk * 2) << 64) }
+}
+
+fn nulls(valid: impl Iterator<Item = bool>) -> Option<NullBuffer> {
+    let nulls = NullBuffer::from_iter(valid);
+    (nulls.null_count() > 0).then_some(nulls)
+}
+
+fn array(
+    columns: &[&Column],
+    order: &[Place],
+    data_type: &DataType,
+    buffers: &[Buffer],
+) -> Result<ArrayRef, ArrowError> {
+    let at = |place: &Place| (columns[place.chunk as usize], place.row as usize);
+    match data_type {
+        DataType::Timestamp(..) => {
+            let times: Vec<i64> = order
+                .iter()
+                .map(|place| match at(place) {
+                    (Column::Timestamp(times), row) => times[row],
+                    _ => NULL_TIME,
+                })
+                .collect();
+            let nulls = nulls(times.iter().map(|time| *time != NULL_TIME));
+            Ok(Arc::new(TimestampMillisecondArray::try_new(ScalarBuffer::from(times), nulls)?))
+        }
+        DataType::Boolean => Ok(Arc::new(
+            order
+                .iter()
+                .map(|place| match at(place) {
+                    (Column::Boolean(values), row) => values[row],
+                    _ => None,
+                })
+                .collect::<BooleanArray>(),
+        )),
+        DataType::Float64 => Ok(Arc::new(
+            order
+                .iter()
+                .map(|place| match at(place) {
+                    (Column::Double(values), row) => values[row],
+                    _ => None,
+                })
+                .collect::<Float64Array>(),
+        )),
+        DataType::Int32 => Ok(Arc::new(
+            order
+                .iter()
+                .map(|place| match at(place) {
+                    (Column::Integer(values), row) => values[row],
+                    _ => None,
+                })
+                .collect::<Int32Array>(),
+        )),
+        DataType::Map(entries, sorted) => map_array(columns, order, entries, *sorted, buffers),
+        DataType::List(field) => list_array(columns, order, field, buffers),
+        DataType::Struct(fields) => struct_array(columns, order, fields, buffers),
+        _ => {
+            let views = order.iter().map(|place| match at(place) {
+                (Column::Text(views), row) => global(views[row], place.chunk),
+                _ => NULL_VIEW,
+            });
+            text_array(views.collect(), buffers)
+        }
+    }
+}
+
+/// Start and end of a row's elements.
+fn range(ends: &[u32], row: usize) -> std::ops::Range<usize> {
+    let start = if row == 0 { 0 } else { ends[row - 1] as usize };
+    start..ends[row] as usize
+}
+
+fn map_array(
+    columns: &[&Column],
+    order: &[Place],
+    entries: &Arc<Field>,
+    sorted: bool,
+    buffers: &[Buffer],
+) -> Result<ArrayRef, ArrowError> {
+    let (mut key_views, mut value_views) = (Vec::new(), Vec::new());
+    let mut lengths = Vec::with_capacity(order.len());
+    let mut validity = Vec::with_capacity(order.len());
+    for place in order {
+        let Column::Map { ends, valid, keys, values } = columns[place.chunk as usize] else {
+            continue;
+        };
+        let range = range(ends, place.row as usize);
+        lengths.push(range.len());
+        validity.push(valid[place.row as usize]);
+        key_views.extend(keys[range.clone()].iter().map(|view| global(*view, place.chunk)));
+        value_views.extend(values[range].iter().map(|view| global(*view, place.chunk)));
+    }
+    let DataType::Struct(fields) = entries.data_type() else {
+        return Err(ArrowError::SchemaError("a map's entries are a struct".to_owned()));
+    };
+    let columns = vec![text_array(key_views, buffers)?, text_array(value_views, buffers)?];
+    let structs = StructArray::try_new(fields.clone(), columns, None)?;
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, structs, nulls(validity.into_iter()), sorted)?))
+}
+
+fn list_array(
+    columns: &[&Column],
+    order: &[Place],
+    field: &Arc<Field>,
+    buffers: &[Buffer],
+) -> Result<ArrayRef, ArrowError> {
+    let mut elements: Vec<Place> = Vec::new();
+    let mut lengths = Vec::with_capacity(order.len());
+    let mut validity = Vec::with_capacity(order.len());
+    for place in order {
+        let Column::Array { ends, valid, .. } = columns[place.chunk as usize] else {
+            continue;
+        };
+        let range = range(ends, place.row as usize);
+        lengths.push(range.len());
+        validity.push(valid[place.row as usize]);
+        elements.extend(range.map(|row| Place { chunk: place.chunk, row: row as u32 }));
+    }
+    let inner: Vec<&Column> = columns
+        .iter()
+        .map(|column| match column {
+            Column::Array { element, .. } => element.as_ref(),
+            other => other,
+        })
+        .collect();
+    let values = array(&inner, &elements, field.data_type(), buffers)?;
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    Ok(Arc::new(ListArray::try_new(Arc::clone(field), offsets, values, nulls(validity.into_iter()))?))
+}
+
+fn struct_array(
+    columns: &[&Column],
+    order: &[Place],
+    fields: &Fields,
+    buffers: &[Buffer],
+) -> Result<ArrayRef, ArrowError> {
+    let rows: Vec<_> = columns
+        .iter()
+        .filter_map(|column| match column {
+            Column::Row(row) => Some(row),
+            _ => None,
+        })
+        .collect();
+    if rows.len() != columns.len() {
+        return Err(ArrowError::SchemaError("a row type's column holds rows".to_owned()));
+    }
+    let arrays = fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let inner: Vec<&Column> = rows.iter().map(|row| &row.fields[index]).collect();
+            array(&inner, order, field.data_type(), buffers)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let valid = nulls(order.iter().map(|place| rows[place.chunk as usize].valid[place.row as usize]));
+    Ok(Arc::new(StructArray::try_new(fields.clone(), arrays, valid)?))
+}

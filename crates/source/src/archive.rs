@@ -1,0 +1,160 @@
+//! Entries of zip files as log files. Nothing is extracted to disk.
+use crate::folder::{io, version};
+use crate::walk::Entry;
+use crate::{Error, Result};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Error as IoError, ErrorKind, Read, Result as IoResult, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use zip::ZipArchive;
+
+/// Stands between an archive's path and an entry's name.
+pub(crate) const SEPARATOR: &str = "!/";
+/// Archives whose directories are kept between reads.
+const OPEN: usize = 8;
+
+/// Whether a file is a zip archive, by its name.
+pub(crate) fn is_archive(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
+}
+
+/// Splits `…/x.zip!/entry`.
+pub(crate) fn split(path: &str) -> Option<(&Path, &str)> {
+    path.match_indices(SEPARATOR).find_map(|(at, _)| {
+        let archive = Path::new(path.get(..at)?);
+        is_archive(archive).then_some((archive, path.get(at + SEPARATOR.len()..)?))
+    })
+}
+
+type Opened = ZipArchive<Positioned>;
+
+/// Reads archives; a few stay open, and threads may read entries of one at the same time.
+#[derive(Debug)]
+pub(crate) struct Archives {
+    max_entry_bytes: u64,
+    open: Mutex<VecDeque<(PathBuf, String, Opened)>>,
+}
+
+impl Archives {
+    pub(crate) fn new(max_entry_bytes: u64) -> Self {
+        Self { max_entry_bytes, open: Mutex::default() }
+    }
+
+    /// The entries that are files, in the archive's order; `tree_path` is the archive's own path in the tree. Hidden
+    /// files and what macOS adds to archives (`__MACOSX`) are passed over.
+    pub(crate) fn entries(&self, archive: &Path, tree_path: &str) -> Result<Vec<Result<Entry>>> {
+        let opened = self.open(archive)?;
+        let hidden = |name: &str| name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
+        let mut entries = Vec::new();
+        for index in 0..opened.len() {
+            let entry = opened.by_index_data(index).map_err(|error| broken(&uri(archive, None), &error))?;
+            let Some(Ok(name)) = opened.name_for_index(index) else {
+                return Err(broken(&uri(archive, None), &"an entry's name is not text"));
+            };
+            if !entry.is_file() || hidden(&name) {
+                continue;
+            }
+            let checked = self.check(&uri(archive, Some(&name)), &name, entry.encrypted(), entry.size());
+            entries.push(checked.map(|()| Entry {
+                path: format!("{tree_path}{SEPARATOR}{name}"),
+                version: format!("{:08x}-{}", entry.crc32(), entry.size()),
+                size: entry.size(),
+            }));
+        }
+        Ok(entries)
+    }
+
+    fn check(&self, uri: &str, name: &str, encrypted: bool, size: u64) -> Result<()> {
+        if is_archive(Path::new(name)) {
+            return Err(broken(uri, &"an archive in an archive; unpack the outer one and give the folder instead"));
+        }
+        if encrypted {
+            return Err(broken(uri, &"encrypted; unpack the archive with its password and give the folder instead"));
+        }
+        if size > self.max_entry_bytes {
+            return Err(Error::EntryTooLarge { uri: uri.to_owned(), limit: self.max_entry_bytes });
+        }
+        Ok(())
+    }
+
+    /// Unpacks one entry. The size in the archive's directory is a claim; the limit holds for what really comes out.
+    pub(crate) fn read(&self, archive: &Path, name: &str) -> Result<Bytes> {
+        let uri = uri(archive, Some(name));
+        let mut opened = self.open(archive)?;
+        let entry = opened.by_name(name).map_err(|error| broken(&uri, &error))?;
+        self.check(&uri, name, false, entry.size())?;
+        let mut bytes = Vec::with_capacity(usize::try_from(entry.size().min(1 << 20)).unwrap_or_default());
+        let limit = self.max_entry_bytes;
+        entry.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| broken(&uri, &error))?;
+        if bytes.len() as u64 > limit {
+            return Err(Error::EntryTooLarge { uri, limit });
+        }
+        Ok(bytes.into())
+    }
+
+    fn open(&self, archive: &Path) -> Result<Opened> {
+        let file = File::open(archive).map_err(|source| io("read", archive, source))?;
+        let metadata = file.metadata().map_err(|source| io("read", archive, source))?;
+        let version = version(&metadata);
+        let known = |open: &VecDeque<(PathBuf, String, Opened)>| {
+            open.iter().find(|(path, of, _)| path == archive && *of == version).map(|(.., opened)| opened.clone())
+        };
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = known(&open) {
+            return Ok(opened);
+        }
+        drop(open);
+        let reader = Positioned { file: Arc::new(file), at: 0, size: metadata.len() };
+        let opened = ZipArchive::new(reader).map_err(|error| broken(&uri(archive, None), &error))?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(path, ..)| path != archive);
+        open.truncate(OPEN - 1);
+        open.push_front((archive.to_owned(), version, opened.clone()));
+        Ok(opened)
+    }
+}
+
+fn uri(archive: &Path, entry: Option<&str>) -> String {
+    let archive = archive.display();
+    entry.map_or_else(|| format!("file://{archive}"), |name| format!("file://{archive}{SEPARATOR}{name}"))
+}
+
+fn broken(uri: &str, reason: &dyn std::fmt::Display) -> Error {
+    Error::Archive { uri: uri.to_owned(), reason: reason.to_string() }
+}
+
+/// A file that is read at a position of its own, so that one open file serves several threads.
+#[derive(Debug, Clone)]
+struct Positioned {
+    file: Arc<File>,
+    at: u64,
+    size: u64,
+}
+
+impl Read for Positioned {
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
+        #[cfg(unix)]
+        let read = std::os::unix::fs::FileExt::read_at(&*self.file, buffer, self.at)?;
+        #[cfg(windows)]
+        let read = std::os::windows::fs::FileExt::seek_read(&*self.file, buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Positioned {
+    fn seek(&mut self, to: SeekFrom) -> IoResult<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.size.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at = at.ok_or_else(|| IoError::new(ErrorKind::InvalidInput, "a position before the start of the file"))?;
+        Ok(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! `catalog.db`: SQLite in WAL mode.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cloudtarn_record::EventCategory;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::error::{Error, Result};
+use crate::ledger::{self, Fate, LogFile};
+use crate::snapshot::{DataFile, EventDataStore, Snapshot};
+
+/// Format of the store, in SQLite's `user_version`.
+const FORMAT: i64 = 1;
+const FILE: &str = "catalog.db";
+/// Region and account of the ARNs of stores made here: there is no account behind them.
+const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
+/// Name of the event data store that the first ingest makes.
+pub(crate) const DEFAULT_NAME: &str = "default";
+
+/// A connection to the catalogue of one store.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    connection: Connection,
+    root: PathBuf,
+}
+
+/// What one commit adds.
+#[derive(Debug)]
+pub(crate) struct Addition<'a> {
+    pub(crate) manifest: &'a str,
+    /// Id of the event data store and its new file.
+    pub(crate) data_files: &'a [(String, DataFile)],
+    /// Id of the event data store that the ledger entries belong to.
+    pub(crate) ledger_of: &'a str,
+    /// Log files with the indexes of their records that were dropped as duplicates.
+    pub(crate) log_files: &'a [(LogFile, Vec<u32>)],
+    /// Id of the event data store, address and record of events that conflict with another.
+    pub(crate) conflicts: &'a [(String, String, i32)],
+}
+
+pub(crate) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as i64)
+}
+
+impl Catalogue {
+    /// Opens the catalogue of the store at `root`.
+    pub(crate) fn open(root: &Path) -> Result<Self> {
+        if !root.join(FILE).is_file() {
+            return Err(Error::NoStore(root.to_path_buf()));
+        }
+        Self::connect(root)
+    }
+
+    /// Opens or makes it; the folder must exist.
+    pub(crate) fn create(root: &Path) -> Result<Self> {
+        let mut catalogue = Self::connect(root)?;
+        let transaction = catalogue.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if format(&transaction)? == 0 {
+            transaction.execute_batch(include_str!("catalogue.sql"))?;
+            transaction.pragma_update(None, "user_version", FORMAT)?;
+        }
+        transaction.commit()?;
+        Ok(catalogue)
+    }
+
+    fn connect(root: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(root.join(FILE), flags)?;
+        connection.busy_timeout(Duration::from_secs(30))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        let found = format(&connection)?;
+        if found > FORMAT {
+            return Err(Error::Format { path: root.to_path_buf(), found, known: FORMAT });
+        }
+        Ok(Self { connection, root: root.to_path_buf() })
+    }
+
+    pub(crate) fn event_data_stores(&self) -> Result<Vec<EventDataStore>> {
+        let sql = "SELECT id, arn, name, category FROM event_data_store ORDER BY created, rowid";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        let mut stores = Vec::new();
+        while let Some(row) = rows.next()? {
+            let category: String = row.get(3)?;
+            let Some(category) = EventCategory::parse(&category) else { continue };
+            stores.push(EventDataStore { id: row.get(0)?, arn: row.get(1)?, name: row.get(2)?, category });
+        }
+        Ok(stores)
+    }
+
+    /// The store that stands for its category when none is named.
+    pub(crate) fn standard(&self, category: EventCategory) -> Result<Option<EventDataStore>> {
+        let sql = "SELECT id FROM event_data_store WHERE standard AND category = ?1";
+        let id: Option<String> = self.connection.query_row(sql, [category.as_str()], |row| row.get(0)).optional()?;
+        Ok(self.event_data_stores()?.into_iter().find(|store| Some(&store.id) == id.as_ref()))
+    }
+
+    /// The store of that name and category, made if there is none. The first of its category becomes the standard one.
+    pub(crate) fn event_data_store(&mut self, name: &str, category: EventCategory) -> Result<EventDataStore> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let id = uuid::Uuid::new_v4().to_string();
+        transaction.execute(
+            "INSERT INTO event_data_store (id, arn, name, category, standard, created)
+             SELECT ?1, ?2, ?3, ?4, NOT EXISTS (SELECT 1 FROM event_data_store WHERE category = ?4 AND standard), ?5
+             WHERE NOT EXISTS (SELECT 1 FROM event_data_store WHERE name = ?3)",
+            params![id, format!("{ARN}{id}"), name, category.as_str(), now()],
+        )?;
+        transaction.commit()?;
+        let stores = self.event_data_stores()?;
+        let found =
+            stores.into_iter().find(|store| store.name.eq_ignore_ascii_case(name) && store.category == category);
+        found.ok_or_else(|| Error::Name(name.to_owned()))
+    }
+
+    pub(crate) fn snapshot(&self, store: &EventDataStore) -> Result<Snapshot> {
+        // One statement, so that the number and the files are of one moment.
+        let sql = "SELECT s.id, f.path, f.bytes, f.rows, f.json_bytes, f.columns
+                   FROM (SELECT coalesce(max(id), 0) AS id FROM snapshot) s
+                   LEFT JOIN data_file f
+                   ON f.event_data_store = ?1 AND f.first <= s.id AND (f.last IS NULL OR f.last > s.id)
+                   ORDER BY f.min_time, f.path";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([&store.id])?;
+        let (mut id, mut files) = (0, Vec::new());
+        while let Some(row) = rows.next()? {
+            id = row.get(0)?;
+            let Some(path) = row.get::<_, Option<String>>(1)? else { continue };
+            let columns: String = row.get(5)?;
+            let columns = serde_json::from_str(&columns).map_err(|error| Error::Damaged {
+                path: self.root.join(FILE),
+                reason: format!("statistics of `{path}`: {error}"),
+            })?;
+            let count = |index| row.get::<_, i64>(index).map(|n| n.max(0) as u64);
+            let path = self.root.join(path);
+            files.push(DataFile { path, bytes: count(2)?, rows: count(3)?, json_bytes: count(4)?, columns });
+        }
+        Ok(Snapshot { id, store: store.clone(), files })
+    }
+
+    /// Data files whose events may fall into a span of time (UTC milliseconds, inclusive); those with events that have no time
+    /// always may.
+    pub(crate) fn data_files_between(&self, store: &str, min: i64, max: i64) -> Result<Vec<PathBuf>> {
+        let sql = "SELECT path FROM data_file WHERE event_data_store = ?1 AND last IS NULL
+                   AND (min_time IS NULL OR (min_time <= ?3 AND max_time >= ?2))";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![store, min, max], |row| row.get::<_, String>(0))?;
+        rows.map(|path| Ok(self.root.join(path?))).collect()
+    }
+
+    /// What became of a log file at its last taking in.
+    pub(crate) fn fate(&self, store: &str, path: &str, version: &str) -> Result<Option<Fate>> {
+        let (folder, name) = ledger::split(path);
+        let sql = "SELECT l.fate, l.reason FROM log_file l JOIN folder f ON f.id = l.folder
+                   WHERE l.event_data_store = ?1 AND f.path = ?2 AND l.name = ?3 AND l.version = ?4";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row(params![store, folder, name, version], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+        });
+        Ok(found.optional()?.and_then(|(word, reason)| Fate::parse(&word, reason)))
+    }
+
+    /// Record indexes that were dropped from a log file as duplicates.
+    pub(crate) fn duplicates(&self, store: &str, path: &str, version: &str) -> Result<Vec<u32>> {
+        let (folder, name) = ledger::split(path);
+        let sql = "SELECT l.duplicates FROM log_file l JOIN folder f ON f.id = l.folder
+                   WHERE l.event_data_store = ?1 AND f.path = ?2 AND l.name = ?3 AND l.version = ?4";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let blob: Option<Vec<u8>> =
+            statement.query_row(params![store, folder, name, version], |row| row.get(0)).optional()?;
+        Ok(blob.map_or_else(Vec::new, |blob| ledger::decode(&blob)))
+    }
+
+    /// Everything that the catalogue says is there: data files and manifests, relative to the root.
+    pub(crate) fn files(&self) -> Result<Vec<String>> {
+        let sql = "SELECT path FROM data_file UNION ALL SELECT manifest FROM snapshot";
+        let mut statement = self.connection.prepare(sql)?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// One transaction: new files become visible and the fates of their sources known, or neither.
+    pub(crate) fn commit(&mut self, addition: &Addition<'_>) -> Result<i64> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let sql = "INSERT INTO snapshot (created, manifest) VALUES (?1, ?2)";
+        transaction.execute(sql, params![now(), addition.manifest])?;
+        let snapshot = transaction.last_insert_rowid();
+        insert_data_files(&transaction, &self.root, snapshot, addition.data_files)?;
+        insert_log_files(&transaction, snapshot, addition.ledger_of, addition.log_files)?;
+        {
+            let sql = "INSERT INTO conflict (event_data_store, path, record, snapshot) VALUES (?1, ?2, ?3, ?4)";
+            let mut statement = transaction.prepare_cached(sql)?;
+            for (store, path, record) in addition.conflicts {
+                statement.execute(params![store, path, record, snapshot])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(snapshot)
+    }
+}
+
+fn format(connection: &Connection) -> Result<i64> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn insert_data_files(tx: &Transaction<'_>, root: &Path, snapshot: i64, files: &[(String, DataFile)]) -> Result<()> {
+    let sql =
+        "INSERT INTO data_file (path, event_data_store, first, bytes, rows, json_bytes, min_time, max_time, columns)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let mut statement = tx.prepare_cached(sql)?;
+    for (store, file) in files {
+        let path = relative(root, &file.path);
+        let (min, max) = file.times();
+        let columns = serde_json::to_string(&file.columns).unwrap_or_default();
+        let sizes = [file.bytes, file.rows, file.json_bytes].map(|n| n as i64);
+        statement.execute(params![path, store, snapshot, sizes[0], sizes[1], sizes[2], min, max, columns])?;
+    }
+    Ok(())
+}
+
+fn insert_log_files(tx: &Transaction<'_>, snapshot: i64, store: &str, files: &[(LogFile, Vec<u32>)]) -> Result<()> {
+    let mut add_folder = tx.prepare_cached("INSERT OR IGNORE INTO folder (path) VALUES (?1)")?;
+    let mut find_folder = tx.prepare_cached("SELECT id FROM folder WHERE path = ?1")?;
+    let mut add_file = tx.prepare_cached(
+        "INSERT OR REPLACE INTO log_file VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?;
+    let mut add_broken = tx.prepare_cached("INSERT INTO broken_record VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    let mut last: Option<(&str, i64)> = None;
+    for (file, duplicates) in files {
+        let (folder, name) = ledger::split(&file.path);
+        let folder_id = match last {
+            Some((known, id)) if known == folder => id,
+            _ => {
+                add_folder.execute([folder])?;
+                find_folder.query_row([folder], |row| row.get(0))?
+            }
+        };
+        last = Some((folder, folder_id));
+        add_file.execute(params![
+            store,
+            folder_id,
+            name,
+            file.version,
+            snapshot,
+            file.bytes as i64,
+            file.inflated as i64,
+            file.sha256,
+            file.fate.as_str(),
+            file.fate.reason(),
+            file.records,
+            file.broken.len() as i64,
+            ledger::encode(duplicates),
+        ])?;
+        for broken in &file.broken {
+            let offset = broken.offset as i64;
+            add_broken.execute(params![store, folder_id, name, file.version, broken.index, offset, broken.reason])?;
+        }
+    }
+    Ok(())
+}
+
+/// The path below the root, with slashes.
+pub(crate) fn relative(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
+}

@@ -1,0 +1,125 @@
+//! The identities of a data file's events in a file beside it, sorted, so that a commit finds duplicates by merging instead
+//! of by memory.
+//!
+//! Layout of `<data file>.ids`: 24 bytes an event, ascending: the 128-bit hash of eventID and recipient account,
+//! big-endian, and the first 64 bits of the record's hash, big-endian. Events without an eventID are left out.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::disk;
+use crate::error::{Error, Result, io};
+
+const ENTRY: usize = 24;
+
+/// What is compared: the event's hash, and its content's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Known {
+    pub(crate) event: u128,
+    pub(crate) content: u64,
+}
+
+/// Where the identities of a data file are.
+pub(crate) fn path(data_file: &Path) -> PathBuf {
+    data_file.with_extension("ids")
+}
+
+/// Writes the sorted identities beside the data file, durable but for the folder.
+pub(crate) fn write(data_file: &Path, sorted: &[Known]) -> Result<()> {
+    let path = path(data_file);
+    let temporary = disk::temporary(&path);
+    let file = File::create(&temporary).map_err(io("creating", &temporary))?;
+    let mut writer = BufWriter::with_capacity(1 << 18, file);
+    let mut put = |bytes: &[u8]| writer.write_all(bytes).map_err(io("writing", &temporary));
+    for known in sorted {
+        put(&known.event.to_be_bytes())?;
+        put(&known.content.to_be_bytes())?;
+    }
+    let file = writer.into_inner().map_err(|error| io("writing", &temporary)(error.into_error()))?;
+    disk::publish(&file, &path)
+}
+
+/// Calls `found` with the index of every entry of `sorted` whose event is in the file beside `data_file`, and whether the
+/// content is the same. An event may be found several times.
+pub(crate) fn intersect(data_file: &Path, sorted: &[Known], mut found: impl FnMut(usize, bool)) -> Result<()> {
+    let path = path(data_file);
+    let file = File::open(&path).map_err(io("opening", &path))?;
+    let length = file.metadata().map_err(io("opening", &path))?.len();
+    if length % ENTRY as u64 != 0 {
+        return Err(Error::Damaged { path, reason: format!("{length} bytes are no whole number of entries") });
+    }
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let mut entry = [0; ENTRY];
+    let mut at = 0;
+    for _ in 0..length / ENTRY as u64 {
+        reader.read_exact(&mut entry).map_err(io("reading", &path))?;
+        let (event, content) = entry.split_at(16);
+        let event = u128::from_be_bytes(event.try_into().unwrap_or_default());
+        let content = u64::from_be_bytes(content.try_into().unwrap_or_default());
+        at += sorted[at..].partition_point_near(event);
+        if at == sorted.len() {
+            return Ok(());
+        }
+        let mut same = at;
+        while sorted.get(same).is_some_and(|known| known.event == event) {
+            found(same, sorted[same].content == content);
+            same += 1;
+        }
+    }
+    Ok(())
+}
+
+trait Near {
+    /// How many leading entries are before `event`, found by steps that grow: cheap when it is near.
+    fn partition_point_near(&self, event: u128) -> usize;
+}
+
+impl Near for [Known] {
+    fn partition_point_near(&self, event: u128) -> usize {
+        let mut step = 1;
+        while step < self.len() && self[step - 1].event < event {
+            step *= 2;
+        }
+        let start = step / 2;
+        start + self[start..step.min(self.len())].partition_point(|known| known.event < event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn intersection_is_that_of_sets(left in proptest::collection::vec((0u8..40, 0u8..3), 0..60), right in proptest::collection::vec((0u8..40, 0u8..3), 0..60)) {
+            let known = |pairs: &[(u8, u8)]| {
+                let mut known: Vec<Known> =
+                    pairs.iter().map(|(e, c)| Known { event: u128::from(*e) << 100, content: u64::from(*c) }).collect();
+                known.sort();
+                known
+            };
+            let (left, right) = (known(&left), known(&right));
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("a.parquet");
+            write(&file, &right).unwrap();
+            let mut found = Vec::new();
+            intersect(&file, &left, |index, same| found.push((index, same))).unwrap();
+            found.sort_unstable();
+            let mut expected = Vec::new();
+            for (index, known) in left.iter().enumerate() {
+                expected.extend(right.iter().filter(|r| r.event == known.event).map(|r| (index, r.content == known.content)));
+            }
+            expected.sort_unstable();
+            proptest::prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_cut_file_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.parquet");
+        std::fs::write(path(&file), [0; 25]).unwrap();
+        assert!(matches!(intersect(&file, &[], |_, _| ()), Err(Error::Damaged { .. })));
+    }
+}

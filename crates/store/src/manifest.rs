@@ -1,0 +1,103 @@
+//! What a commit did, in a file of its own: `commits/<uuid>.json.zst`, one JSON document.
+//!
+//! The catalogue can be lost; the manifests and the data files are enough to make it anew. The ledger is here and not in the
+//! Parquet footers because every query reads footers, and a commit of thousands of small log files would make them large.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::catalogue::{Addition, now, relative};
+use crate::disk;
+use crate::error::{Result, io};
+use crate::snapshot::{ColumnStatistics, EventDataStore};
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    format: u32,
+    created: i64,
+    event_data_stores: Vec<Store<'a>>,
+    data_files: Vec<Data<'a>>,
+    log_files: Vec<Log<'a>>,
+    conflicts: Vec<(&'a str, &'a str, i32)>,
+}
+
+#[derive(Serialize)]
+struct Store<'a> {
+    id: &'a str,
+    arn: &'a str,
+    name: &'a str,
+    category: &'a str,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    event_data_store: &'a str,
+    path: String,
+    bytes: u64,
+    rows: u64,
+    json_bytes: u64,
+    columns: &'a [ColumnStatistics],
+}
+
+#[derive(Serialize)]
+struct Log<'a> {
+    event_data_store: &'a str,
+    path: &'a str,
+    version: &'a str,
+    bytes: u64,
+    inflated: u64,
+    sha256: String,
+    fate: &'a str,
+    reason: Option<&'a str>,
+    records: u32,
+    broken: Vec<(u32, u64, &'a str)>,
+    duplicates: &'a [u32],
+}
+
+/// Writes the manifest of a commit, durably.
+pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<'_>) -> Result<()> {
+    let path = root.join(addition.manifest);
+    let manifest = Manifest {
+        format: 1,
+        created: now(),
+        event_data_stores: stores
+            .iter()
+            .map(|s| Store { id: &s.id, arn: &s.arn, name: &s.name, category: s.category.as_str() })
+            .collect(),
+        data_files: addition
+            .data_files
+            .iter()
+            .map(|(store, file)| Data {
+                event_data_store: store,
+                path: relative(root, &file.path),
+                bytes: file.bytes,
+                rows: file.rows,
+                json_bytes: file.json_bytes,
+                columns: &file.columns,
+            })
+            .collect(),
+        log_files: addition
+            .log_files
+            .iter()
+            .map(|(file, duplicates)| Log {
+                event_data_store: addition.ledger_of,
+                path: &file.path,
+                version: &file.version,
+                bytes: file.bytes,
+                inflated: file.inflated,
+                sha256: file.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+                fate: file.fate.as_str(),
+                reason: file.fate.reason(),
+                records: file.records,
+                broken: file.broken.iter().map(|b| (b.index, b.offset, b.reason.as_str())).collect(),
+                duplicates,
+            })
+            .collect(),
+        conflicts: addition.conflicts.iter().map(|(s, p, r)| (s.as_str(), p.as_str(), *r)).collect(),
+    };
+    let failed = |error: std::io::Error| io("writing", &path)(error);
+    let mut encoder = zstd::Encoder::new(Vec::new(), 0).map_err(failed)?;
+    serde_json::to_writer(&mut encoder, &manifest).map_err(|error| failed(error.into()))?;
+    disk::write(&path, &encoder.finish().map_err(failed)?)
+}

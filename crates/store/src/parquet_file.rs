@@ -1,0 +1,212 @@
+//! The layout of a data file, and how it is written: every column of every row group on its own thread.
+//!
+//! Sorted by `eventtime`, zstd, a page index, no dictionary and no statistics for `eventjson`, a bloom filter on `eventid`.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use cloudtarn_record::EventCategory;
+use cloudtarn_record::gather::{self, Chunks, Place};
+use cloudtarn_record::schema::{PATH, VERSION};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowWriterOptions, compute_leaves};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnPath;
+use rayon::prelude::*;
+
+use crate::disk;
+use crate::error::{Error, Result, io};
+use crate::snapshot::{Bound, ColumnStatistics};
+
+/// Rows of a row group at most: large enough that pages can be pruned inside, small enough to encode several at once.
+const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Longest text kept whole in statistics, in bytes.
+const STATISTICS_LENGTH: usize = 64;
+
+/// Format of the data files, in their footer under `cloudtarn.format`.
+pub(crate) const FORMAT: &str = "1";
+
+fn properties(category: EventCategory) -> WriterProperties {
+    let schema = category.file_schema();
+    let time = schema.index_of("eventtime").unwrap_or_default();
+    let leaves_before: usize = schema.fields().iter().take(time).map(leaves).sum();
+    let column = |name: &str| ColumnPath::from(name);
+    let note = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_statistics_truncate_length(Some(STATISTICS_LENGTH))
+        .set_sorting_columns(Some(vec![SortingColumn {
+            column_idx: leaves_before as i32,
+            descending: false,
+            nulls_first: false,
+        }]))
+        .set_created_by(format!("cloudtarn {}", env!("CARGO_PKG_VERSION")))
+        .set_key_value_metadata(Some(vec![
+            note("cloudtarn.format", FORMAT),
+            note("cloudtarn.category", category.as_str()),
+        ]))
+        .set_column_dictionary_enabled(column("eventjson"), false)
+        .set_column_statistics_enabled(column("eventjson"), EnabledStatistics::None)
+        .set_column_dictionary_enabled(column("eventid"), false)
+        .set_column_bloom_filter_enabled(column("eventid"), true)
+        .set_column_bloom_filter_fpp(column("eventid"), 0.01)
+        .set_column_bloom_filter_max_ndv(column("eventid"), ROW_GROUP_ROWS as u64)
+        .set_column_dictionary_enabled(column("requestid"), false)
+        .set_column_statistics_enabled(column(PATH), EnabledStatistics::Chunk)
+        .set_column_statistics_enabled(column(VERSION), EnabledStatistics::None)
+        .build()
+}
+
+/// Number of Parquet columns of an Arrow field.
+fn leaves(field: &FieldRef) -> usize {
+    match field.data_type() {
+        DataType::Struct(fields) => fields.iter().map(leaves).sum(),
+        DataType::List(element) | DataType::Map(element, _) => leaves(element),
+        _ => 1,
+    }
+}
+
+/// Writes the events of `order`, in that order, as one data file at `path`; durable but for the folder. Gives its size in bytes
+/// and a statistic a column.
+pub(crate) fn write(
+    path: &Path,
+    chunks: &Chunks,
+    category: EventCategory,
+    order: &[Place],
+) -> Result<(u64, Vec<ColumnStatistics>)> {
+    let failed = |source| Error::Parquet { path: path.to_path_buf(), source };
+    let temporary = disk::temporary(path);
+    let file = File::create(&temporary).map_err(io("creating", &temporary))?;
+    let schema = category.file_schema();
+    let options = ArrowWriterOptions::new().with_properties(properties(category));
+    let writer = ArrowWriter::try_new_with_options(file, Arc::clone(&schema), options).map_err(failed)?;
+    let (mut writer, factory) = writer.into_serialized_writer().map_err(failed)?;
+
+    let groups: Vec<&[Place]> = order.chunks(ROW_GROUP_ROWS).collect();
+    let mut tasks = Vec::with_capacity(groups.len() * schema.fields().len());
+    for (group, places) in groups.iter().enumerate() {
+        let mut writers = factory.create_column_writers(group).map_err(failed)?.into_iter();
+        for (index, field) in schema.fields().iter().enumerate() {
+            tasks.push((*places, index, field, writers.by_ref().take(leaves(field)).collect::<Vec<_>>()));
+        }
+    }
+    let mut columns = tasks
+        .into_par_iter()
+        .map(|(places, index, field, writers)| {
+            let array = gather::column(chunks, category, index, places)?;
+            encode(field, &array, writers).map_err(failed)
+        })
+        .collect::<Result<Vec<Vec<ArrowColumnChunk>>>>()?
+        .into_iter();
+    for _ in groups {
+        let mut group = writer.next_row_group().map_err(failed)?;
+        for chunk in columns.by_ref().take(schema.fields().len()).flatten() {
+            chunk.append_to_row_group(&mut group).map_err(failed)?;
+        }
+        group.close().map_err(failed)?;
+    }
+    let metadata = writer.finish().map_err(failed)?;
+    let file = writer.inner();
+    disk::publish(file, path)?;
+    let bytes = file.metadata().map_err(io("reading the size of", path))?.len();
+    Ok((bytes, statistics(category, &metadata)))
+}
+
+fn encode(
+    field: &FieldRef,
+    array: &arrow::array::ArrayRef,
+    mut writers: Vec<ArrowColumnWriter>,
+) -> std::result::Result<Vec<ArrowColumnChunk>, ParquetError> {
+    for (leaf, writer) in compute_leaves(field, array)?.iter().zip(&mut writers) {
+        writer.write(leaf)?;
+    }
+    writers.into_iter().map(ArrowColumnWriter::close).collect()
+}
+
+fn statistics(category: EventCategory, metadata: &ParquetMetaData) -> Vec<ColumnStatistics> {
+    let mut leaf = 0;
+    let schema = category.file_schema();
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        let count = leaves(field);
+        let chunks = || metadata.row_groups().iter().map(|group| &group.columns()[leaf..leaf + count]);
+        let compressed_bytes = chunks().flatten().map(|chunk| chunk.compressed_size().max(0) as u64).sum();
+        let flat = !field.data_type().is_nested();
+        let all: Option<Vec<&Statistics>> =
+            if flat { chunks().map(|chunk| chunk[0].statistics()).collect() } else { None };
+        let all = all.unwrap_or_default();
+        let nulls = all.iter().map(|s| s.null_count_opt()).sum::<Option<u64>>().filter(|_| !all.is_empty());
+        let bounds = all.iter().map(|s| bounds(s));
+        let (mut min, mut max): (Option<Bound>, Option<Bound>) = (None, None);
+        let mut known = !all.is_empty();
+        for bound in bounds {
+            match bound {
+                Range::Between(low, high) => {
+                    min = Some(min.map_or(low.clone(), |m| if less(&low, &m) { low } else { m }));
+                    max = Some(max.map_or(high.clone(), |m| if less(&m, &high) { high } else { m }));
+                }
+                Range::Empty => {}
+                Range::Unknown => known = false,
+            }
+        }
+        columns.push(ColumnStatistics {
+            column: field.name().clone(),
+            nulls,
+            min: min.filter(|_| known),
+            max: max.filter(|_| known),
+            compressed_bytes,
+        });
+        leaf += count;
+    }
+    columns
+}
+
+enum Range {
+    Between(Bound, Bound),
+    Empty,
+    Unknown,
+}
+
+fn bounds(statistics: &Statistics) -> Range {
+    let bound = |min: Option<Bound>, max: Option<Bound>| match (min, max) {
+        (Some(min), Some(max)) => Range::Between(min, max),
+        (None, None) => Range::Empty,
+        _ => Range::Unknown,
+    };
+    match statistics {
+        Statistics::Boolean(s) => {
+            bound(s.min_opt().map(|b| Bound::Boolean(*b)), s.max_opt().map(|b| Bound::Boolean(*b)))
+        }
+        Statistics::Int32(s) => {
+            bound(s.min_opt().map(|n| Bound::Int(i64::from(*n))), s.max_opt().map(|n| Bound::Int(i64::from(*n))))
+        }
+        Statistics::Int64(s) => bound(s.min_opt().map(|n| Bound::Int(*n)), s.max_opt().map(|n| Bound::Int(*n))),
+        Statistics::ByteArray(s) if s.min_opt().is_none() && s.max_opt().is_none() => Range::Empty,
+        Statistics::ByteArray(s) if s.min_is_exact() && s.max_is_exact() => {
+            let text = |value: Option<&parquet::data_type::ByteArray>| {
+                value.and_then(|v| std::str::from_utf8(v.data()).ok()).map(|v| Bound::Text(v.to_owned()))
+            };
+            match (text(s.min_opt()), text(s.max_opt())) {
+                (Some(min), Some(max)) => Range::Between(min, max),
+                _ => Range::Unknown,
+            }
+        }
+        _ => Range::Unknown,
+    }
+}
+
+fn less(left: &Bound, right: &Bound) -> bool {
+    match (left, right) {
+        (Bound::Text(l), Bound::Text(r)) => l < r,
+        (Bound::Int(l), Bound::Int(r)) => l < r,
+        (Bound::Boolean(l), Bound::Boolean(r)) => !l & r,
+        _ => false,
+    }
+}
