@@ -1,9 +1,14 @@
 //! The program: CloudTrail Lake on one's own machine.
 
 mod batch;
+mod demo;
+mod ingest;
 mod json;
+mod location;
 mod output;
 mod query;
+mod stores;
+mod units;
 
 use std::process::ExitCode;
 
@@ -21,17 +26,26 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Take log files into the store.
+    Ingest(ingest::Args),
     /// Run CloudTrail Lake SQL.
     Query(query::Args),
+    /// List the event data stores.
+    Stores(stores::Args),
+    /// Make a small bucket, ingest it and ask it questions.
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Query(args) => query::run(args),
+        Command::Ingest(args) => ingest::run(&args),
+        Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(&args),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
             output::complain(&format!("{e:#}"));

@@ -45,7 +45,7 @@ pub(crate) async fn write(query: Query, format: Format, out: &mut (dyn Write + S
 }
 
 /// Log files carry text that attackers chose: nothing in it may steer the terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use cloudtarn_query::{Limits, Session};
 use cloudtarn_store::Store;
+use futures::StreamExt;
+use tokio::runtime::Runtime;
 
+use crate::location::Location;
 use crate::output::{self, Format};
 
 /// The command line of `query`.
@@ -28,9 +31,8 @@ pub(crate) struct Args {
     /// Write the result to a file.
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
-    /// The store's folder.
-    #[arg(long, value_name = "DIR", env = "CLOUDTARN_STORE")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    location: Location,
     /// Stop after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -39,19 +41,59 @@ pub(crate) struct Args {
     memory: usize,
 }
 
-pub(crate) fn run(args: Args) -> Result<()> {
-    let store = args.store.as_deref().map(Store::open).transpose()?;
-    let limits = Limits {
-        memory: args.memory << 20,
-        time: args.timeout.map(std::time::Duration::from_secs),
-        ..Limits::default()
+impl Args {
+    /// One statement on one store with the defaults.
+    pub(crate) fn of(sql: &str, location: Location) -> Self {
+        Self {
+            sql: Some(sql.to_owned()),
+            file: None,
+            batch: None,
+            output: Some(Format::Table),
+            output_file: None,
+            location,
+            timeout: None,
+            memory: 2048,
+        }
+    }
+}
+
+/// A session on the store, and the threads that it runs on.
+fn session(location: &Location, limits: Limits) -> Result<(Runtime, Session)> {
+    // A query that names no table needs no store.
+    let store = match Store::open(&location.folder()?) {
+        Ok(store) => Some(store),
+        Err(cloudtarn_store::Error::NoStore(_)) => None,
+        Err(error) => return Err(error.into()),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(16 << 20)
         .build()
         .context("cannot start the query threads")?;
-    let session = Session::new(store, limits)?;
+    Ok((runtime, Session::new(store, limits)?))
+}
+
+/// How many rows a statement gives.
+pub(crate) fn count_rows(sql: &str, location: &Location) -> Result<u64> {
+    let (runtime, session) = session(location, Limits::default())?;
+    runtime.block_on(async {
+        let mut query = session.query(sql).await?;
+        let mut rows = 0;
+        while let Some(batch) = query.next().await {
+            rows += batch?.num_rows() as u64;
+        }
+        Ok(rows)
+    })
+}
+
+/// Runs the statement or statements and writes what they give.
+pub(crate) fn run(args: Args) -> Result<()> {
+    let limits = Limits {
+        memory: args.memory << 20,
+        time: args.timeout.map(std::time::Duration::from_secs),
+        ..Limits::default()
+    };
+    let (runtime, session) = session(&args.location, limits)?;
     // The planner recurses with the statement; the runtime's own threads have the stack for it.
     runtime.block_on(async {
         if let Some(path) = &args.batch {

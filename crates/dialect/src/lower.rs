@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Fetch, FunctionArguments, GroupByExpr, Ident, LimitClause,
-    OrderByKind, Query, Select, SelectItem, Statement, Subscript, Value, VisitMut, VisitorMut, WindowFrameBound,
-    WindowType,
+    AccessExpr, BinaryOperator, CastKind, DataType, ExceptSelectItem, Expr, Fetch, FunctionArguments, GroupByExpr,
+    Ident, LimitClause, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, Subscript,
+    TableFactor, Value, VisitMut, VisitorMut, WindowFrameBound, WindowType,
 };
 
 use crate::error::{Error, Result};
@@ -14,19 +14,24 @@ use crate::grammar::{call, cast, text};
 use crate::output::last_part;
 
 /// Rewrites `statement` in place.
-pub(crate) fn lower(statement: &mut Statement) -> Result<()> {
-    match statement.visit(&mut Lower { lambda_parameters: Vec::new() }) {
+///
+/// `hidden`: columns that tables have and `*` must leave out.
+pub(crate) fn lower(statement: &mut Statement, hidden: &[String]) -> Result<()> {
+    match statement.visit(&mut Lower { lambda_parameters: Vec::new(), hidden, named_queries: HashSet::new() }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
 
-struct Lower {
+struct Lower<'a> {
     /// Parameters of the lambdas around the expression at hand, innermost last.
     lambda_parameters: Vec<Vec<String>>,
+    hidden: &'a [String],
+    /// Names that WITH has given to queries.
+    named_queries: HashSet<String>,
 }
 
-impl VisitorMut for Lower {
+impl VisitorMut for Lower<'_> {
     type Break = Error;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
@@ -43,7 +48,17 @@ impl VisitorMut for Lower {
         }
     }
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Some(with) = &query.with {
+            self.named_queries.extend(with.cte_tables.iter().map(|t| t.alias.name.value.to_lowercase()));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if !self.hidden.is_empty() {
+            self.hide_columns(select);
+        }
         name_columns(select);
         if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
             keys.iter_mut().for_each(restore_number);
@@ -79,7 +94,7 @@ impl VisitorMut for Lower {
     }
 }
 
-impl Lower {
+impl Lower<'_> {
     fn expression(&mut self, expr: &mut Expr) -> Result<()> {
         let taken = std::mem::replace(expr, Expr::Tuple(Vec::new()));
         *expr = match taken {
@@ -91,11 +106,11 @@ impl Lower {
             Expr::CompoundIdentifier(parts) if self.is_lambda_parameter(&parts[0]) => {
                 let mut parts = parts.into_iter();
                 let root = parts.next().map_or(Expr::Tuple(Vec::new()), Expr::Identifier);
-                parts.fold(root, |e, part| field(e, &part))
+                parts.fold(root, |e, part| field(e, &part.value.to_lowercase()))
             }
             Expr::CompoundFieldAccess { root, access_chain } => {
                 access_chain.into_iter().try_fold(*root, |e, access| match access {
-                    AccessExpr::Dot(Expr::Identifier(part)) => Ok(field(e, &part)),
+                    AccessExpr::Dot(Expr::Identifier(part)) => Ok(field(e, &part.value.to_lowercase())),
                     AccessExpr::Subscript(Subscript::Index { index }) => Ok(call("$subscript", vec![e, index])),
                     other => Err(Error::unsupported(format!("access {other}"))),
                 })?
@@ -141,14 +156,50 @@ impl Lower {
         Ok(())
     }
 
+    /// Takes the hidden columns out of `*` and `t.*` where they stand for a table's columns.
+    fn hide_columns(&self, select: &mut Select) {
+        let tables: Vec<(String, bool)> = select
+            .from
+            .iter()
+            .flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)))
+            .filter_map(|t| match t {
+                TableFactor::Table { name, alias, .. } => {
+                    let table = name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase())?;
+                    let stored = !self.named_queries.contains(&table);
+                    Some((alias.as_ref().map_or(table, |a| a.name.value.to_lowercase()), stored))
+                }
+                _ => None,
+            })
+            .collect();
+        let except = || {
+            let mut names = self.hidden.iter().map(|n| Ident::with_quote('"', n));
+            names.next().map(|first_element| ExceptSelectItem { first_element, additional_elements: names.collect() })
+        };
+        let stored = tables.iter().filter(|(_, stored)| *stored).count();
+        for item in &mut select.projection {
+            match item {
+                SelectItem::Wildcard(options) if stored == 1 => options.opt_except = except(),
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                    let name = name.to_string().to_lowercase();
+                    if tables.iter().any(|(table, stored)| *stored && *table == name.trim_matches('"')) {
+                        options.opt_except = except();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn is_lambda_parameter(&self, ident: &Ident) -> bool {
         let name = ident.value.to_lowercase();
         self.lambda_parameters.iter().any(|scope| scope.contains(&name))
     }
 }
 
-fn field(e: Expr, name: &Ident) -> Expr {
-    call("get_field", vec![e, text(name.value.to_lowercase())])
+/// The field `name` (folded) of a row, or the value of that key of a map.
+#[must_use]
+pub fn field(e: Expr, name: &str) -> Expr {
+    call("get_field", vec![e, text(name)])
 }
 
 /// Trino's LIKE has no escape character unless ESCAPE names one; DataFusion's is always the backslash.

@@ -8,11 +8,16 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::error::{Error, Result};
 
+/// Columns that `SELECT *` does not show.
+const HIDDEN: [&str; 3] = ["$path", "$version", "$record"];
+
 /// The tokens of one statement.
 pub(crate) struct Tokens {
     pub(crate) tokens: Vec<TokenWithSpan>,
     /// Folded name → the name as written, where the two differ.
     pub(crate) written: HashMap<String, String>,
+    /// Hidden columns that are named.
+    pub(crate) hidden: Vec<String>,
 }
 
 pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
@@ -20,11 +25,13 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
         Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
     let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
     let mut written = HashMap::new();
-    let mut tokens = merge_names(raw);
+    let mut tokens = merge_names(merge_numbers(raw));
     for t in &mut tokens {
         fold(t, &mut written)?;
     }
-    Ok(Tokens { tokens: parenthesize_values(tokens), written })
+    let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
+    let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
+    Ok(Tokens { tokens: parenthesize_values(tokens), written, hidden })
 }
 
 /// Trino ignores the case of names, even quoted ones; quoted names are folded here, unquoted ones by the planner.
@@ -50,6 +57,27 @@ fn fold(t: &mut TokenWithSpan, written: &mut HashMap<String, String>) -> Result<
         _ => {}
     }
     Ok(())
+}
+
+/// `13_700_000`: a number and the words that stick to it.
+fn merge_numbers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for t in tokens {
+        if let Token::Word(w) = &t.token
+            && w.quote_style.is_none()
+            && w.value.starts_with('_')
+            && w.value.bytes().all(|b| b == b'_' || b.is_ascii_digit())
+            && let Some(last) = out.last_mut()
+            && last.span.end == t.span.start
+            && let Token::Number(digits, false) = &mut last.token
+        {
+            digits.push_str(&w.value.replace('_', ""));
+            last.span.end = t.span.end;
+            continue;
+        }
+        out.push(t);
+    }
+    out
 }
 
 /// Text of a token that may be part of an unquoted event data store id or ARN.

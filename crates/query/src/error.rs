@@ -100,7 +100,6 @@ impl From<cloudtarn_store::Error> for Error {
     fn from(e: cloudtarn_store::Error) -> Self {
         let kind = match e {
             cloudtarn_store::Error::EventDataStoreNotFound { .. } => Kind::TableNotFound,
-            #[allow(unreachable_patterns)]
             _ => Kind::Unreadable,
         };
         Self::new(kind, e.to_string())

@@ -1,11 +1,13 @@
 //! What DataFusion's planner may see: the tables, the functions, the options.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
+use cloudtarn_dialect::Parsed;
+use cloudtarn_store::Store;
 use datafusion::common::{TableReference, plan_err};
 use datafusion::config::ConfigOptions;
+use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
@@ -13,10 +15,22 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, Scalar
 use datafusion::sql::parser::Statement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
+use crate::operators::Operators;
+use crate::tables::Tables;
+
 /// The planner's view of one session while it plans one statement.
 pub(crate) struct Provider<'a> {
-    pub(crate) state: &'a SessionState,
-    pub(crate) tables: HashMap<String, Arc<dyn TableSource>>,
+    state: &'a SessionState,
+    tables: Tables<'a>,
+    expr_planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+impl<'a> Provider<'a> {
+    pub(crate) fn new(state: &'a SessionState, store: Option<&'a Store>, parsed: &Parsed) -> Self {
+        let own: Arc<dyn ExprPlanner> = Arc::new(Operators::new(state, parsed.written.clone()));
+        let expr_planners = std::iter::once(own).chain(state.expr_planners().iter().cloned()).collect();
+        Self { state, tables: Tables::new(store, parsed.hidden.clone()), expr_planners }
+    }
 }
 
 /// Plans `statement`.
@@ -32,10 +46,7 @@ pub(crate) fn plan(provider: &Provider<'_>, statement: Statement) -> Result<Logi
 
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        match self.tables.get(name.table()) {
-            Some(table) => Ok(Arc::clone(table)),
-            None => plan_err!("TABLE_NOT_FOUND: event data store '{}' does not exist", name.table()),
-        }
+        self.tables.find(name.table())
     }
 
     fn get_table_function_source(
@@ -49,11 +60,11 @@ impl ContextProvider for Provider<'_> {
 
     fn create_cte_work_table(&self, name: &str, schema: arrow::datatypes::SchemaRef) -> Result<Arc<dyn TableSource>> {
         let table = Arc::new(datafusion::catalog::cte_worktable::CteWorkTable::new(name, schema));
-        Ok(datafusion::datasource::provider_as_source(table))
+        Ok(provider_as_source(table))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
-        self.state.expr_planners()
+        &self.expr_planners
     }
 
     fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {

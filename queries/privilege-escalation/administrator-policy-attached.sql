@@ -1,0 +1,12 @@
+-- title: Administrator rights given
+-- answers: Who attached AdministratorAccess to a user, group or role?
+-- severity: critical
+-- mitre: T1098.003
+SELECT eventTime, recipientAccountId, eventName, userIdentity.arn AS principal,
+       coalesce(element_at(requestParameters, 'userName'), element_at(requestParameters, 'roleName'),
+                element_at(requestParameters, 'groupName')) AS receiver,
+       sourceIPAddress, errorCode
+FROM $EDS_ID
+WHERE eventName IN ('AttachUserPolicy', 'AttachRolePolicy', 'AttachGroupPolicy')
+  AND element_at(requestParameters, 'policyArn') LIKE '%:policy/AdministratorAccess'
+ORDER BY eventTime
