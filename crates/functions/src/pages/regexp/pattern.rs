@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn endless_backtracking_is_refused() {
-        let pattern = Pattern::compile(r"^(a+)+\1b$").unwrap();
+        let pattern = Pattern::compile(r"^(?:a(?!x)|a(?!y))*b$").unwrap();
         let e = pattern.is_match(&"a".repeat(60)).unwrap_err().to_string();
         assert!(e.contains("INVALID_FUNCTION_ARGUMENT"), "{e}");
     }
