@@ -16,13 +16,10 @@ pub(crate) async fn run(session: &Session, input: impl BufRead, mut out: impl Wr
         if line.trim().is_empty() {
             continue;
         }
-        let request: Json = serde_json::from_str(&line)
-            .with_context(|| format!("line {} of the statements is not JSON", n + 1))?;
+        let request: Json =
+            serde_json::from_str(&line).with_context(|| format!("line {} of the statements is not JSON", n + 1))?;
         let id = request.get("id").cloned().unwrap_or_else(|| json!(n));
-        let sql = request
-            .get("sql")
-            .and_then(Json::as_str)
-            .unwrap_or_default();
+        let sql = request.get("sql").and_then(Json::as_str).unwrap_or_default();
         let start = Instant::now();
         let mut answer = match answer(session, sql).await {
             Ok((columns, rows)) => json!({"id": id, "columns": columns, "rows": rows}),
@@ -37,23 +34,12 @@ pub(crate) async fn run(session: &Session, input: impl BufRead, mut out: impl Wr
 
 async fn answer(session: &Session, sql: &str) -> cloudtarn_query::Result<(Vec<String>, Vec<Json>)> {
     let mut query = session.query(sql).await?;
-    let columns = query
-        .schema()
-        .fields()
-        .iter()
-        .map(|f| f.name().clone())
-        .collect();
+    let columns = query.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut rows = Vec::new();
     while let Some(batch) = query.next().await {
         let batch = batch?;
         for row in 0..batch.num_rows() {
-            rows.push(Json::Array(
-                batch
-                    .columns()
-                    .iter()
-                    .map(|c| crate::json::strings(&Value::of(c, row)))
-                    .collect(),
-            ));
+            rows.push(Json::Array(batch.columns().iter().map(|c| crate::json::strings(&Value::of(c, row))).collect()));
         }
     }
     Ok((columns, rows))

@@ -11,12 +11,9 @@ pub(crate) fn strings(v: &Value) -> Json {
         Value::Number(s) | Value::Text(s) | Value::Json(s) => Json::String(s.clone()),
         Value::Array(items) => Json::Array(items.iter().map(strings).collect()),
         Value::Row(fields) => Json::Array(fields.iter().map(|(_, v)| strings(v)).collect()),
-        Value::Map(entries) => Json::Object(
-            entries
-                .iter()
-                .map(|(k, v)| (k.text().unwrap_or_default(), strings(v)))
-                .collect(),
-        ),
+        Value::Map(entries) => {
+            Json::Object(entries.iter().map(|(k, v)| (k.text().unwrap_or_default(), strings(v))).collect())
+        }
     }
 }
 
@@ -32,17 +29,9 @@ pub(crate) fn natural(v: &Value) -> Json {
         Value::Row(fields) if fields.iter().any(|(n, _)| n.is_empty()) => {
             Json::Array(fields.iter().map(|(_, v)| natural(v)).collect())
         }
-        Value::Row(fields) => Json::Object(
-            fields
-                .iter()
-                .map(|(n, v)| (n.clone(), natural(v)))
-                .collect(),
-        ),
-        Value::Map(entries) => Json::Object(
-            entries
-                .iter()
-                .map(|(k, v)| (k.text().unwrap_or_default(), natural(v)))
-                .collect(),
-        ),
+        Value::Row(fields) => Json::Object(fields.iter().map(|(n, v)| (n.clone(), natural(v))).collect()),
+        Value::Map(entries) => {
+            Json::Object(entries.iter().map(|(k, v)| (k.text().unwrap_or_default(), natural(v))).collect())
+        }
     }
 }

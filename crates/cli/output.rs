@@ -31,11 +31,7 @@ pub(crate) fn complain(message: &str) {
 }
 
 /// Writes the rows as they come; only the table is gathered, for its widths.
-pub(crate) async fn write(
-    query: Query,
-    format: Format,
-    out: &mut (dyn Write + Send),
-) -> Result<()> {
+pub(crate) async fn write(query: Query, format: Format, out: &mut (dyn Write + Send)) -> Result<()> {
     let mut out = BufWriter::new(out);
     match format {
         Format::Table => table(query, &mut out).await?,
@@ -52,9 +48,7 @@ pub(crate) async fn write(
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
+        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -65,18 +59,14 @@ pub(crate) fn printable(text: &str) -> String {
 
 async fn table(mut query: Query, out: &mut impl Write) -> Result<()> {
     let mut table = Table::new();
-    table
-        .load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(query.schema().fields().iter().map(|f| printable(f.name())));
     while let Some(batch) = query.next().await {
         let batch = batch?;
         for row in 0..batch.num_rows() {
-            table.add_row(batch.columns().iter().map(|c| {
-                Value::of(c, row)
-                    .text()
-                    .map_or_else(String::new, |t| printable(&t))
-            }));
+            table.add_row(
+                batch.columns().iter().map(|c| Value::of(c, row).text().map_or_else(String::new, |t| printable(&t))),
+            );
         }
     }
     writeln!(out, "{table}")?;
@@ -117,12 +107,7 @@ async fn csv(mut query: Query, out: &mut impl Write) -> Result<()> {
 }
 
 async fn json(mut query: Query, out: &mut impl Write, array: bool) -> Result<()> {
-    let names: Vec<String> = query
-        .schema()
-        .fields()
-        .iter()
-        .map(|f| f.name().clone())
-        .collect();
+    let names: Vec<String> = query.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut first = true;
     if array {
         out.write_all(b"[")?;

@@ -97,34 +97,28 @@ pub(crate) fn run(args: Args) -> Result<()> {
     // The planner recurses with the statement; the runtime's own threads have the stack for it.
     runtime.block_on(async {
         if let Some(path) = &args.batch {
-            let file =
-                File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             return crate::batch::run(&session, BufReader::new(file), std::io::stdout()).await;
         }
         let sql = match (args.sql, &args.file) {
             (Some(sql), _) => sql,
-            (None, Some(path)) => std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?,
+            (None, Some(path)) => {
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
             (None, None) => {
                 let mut text = String::new();
-                std::io::stdin()
-                    .read_to_string(&mut text)
-                    .context("cannot read the statement from standard input")?;
+                std::io::stdin().read_to_string(&mut text).context("cannot read the statement from standard input")?;
                 text
             }
         };
         let terminal = args.output_file.is_none() && std::io::stdout().is_terminal();
-        let format = args
-            .output
-            .unwrap_or(if terminal { Format::Table } else { Format::Csv });
+        let format = args.output.unwrap_or(if terminal { Format::Table } else { Format::Csv });
         if format == Format::Parquet && terminal {
             bail!("Parquet is not for a terminal: give --output-file FILE or redirect the output");
         }
         let query = session.query(&sql).await?;
         let mut out: Box<dyn Write + Send> = match &args.output_file {
-            Some(path) => Box::new(
-                File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
-            ),
+            Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
             None => Box::new(std::io::stdout()),
         };
         output::write(query, format, &mut out).await?;

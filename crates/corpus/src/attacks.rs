@@ -49,45 +49,19 @@ const CLI: &str = "aws-cli/2.15.0 Python/3.11.6 Linux/6.6.9-amd64 exe/x86_64.kal
 const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
 const SIGN_IN: &str = r#"{"LoginTo":"https://console.aws.amazon.com/console/home?state\u003dhashArgs%23\u0026isauthcode\u003dtrue","MobileVersion":"No","MFAUsed":"No"}"#;
 
-fn attack(
-    name: &'static str,
-    count: u64,
-    address: &'static str,
-    actor: Actor,
-    global: bool,
-    call: Call,
-) -> Attack {
+fn attack(name: &'static str, count: u64, address: &'static str, actor: Actor, global: bool, call: Call) -> Attack {
     let sign_in = call.origin == Origin::SignIn;
-    let fate = if matches!(actor, Actor::Guesser(_)) {
-        Fate::Failure
-    } else {
-        Fate::Success
-    };
-    Attack {
-        name,
-        count,
-        address,
-        agent: if sign_in { BROWSER } else { CLI },
-        actor,
-        fate,
-        global,
-        call,
-    }
+    let fate = if matches!(actor, Actor::Guesser(_)) { Fate::Failure } else { Fate::Success };
+    Attack { name, count, address, agent: if sign_in { BROWSER } else { CLI }, actor, fate, global, call }
 }
 
 /// Every attack, in the order in which a small corpus takes them up.
 pub(crate) fn attacks() -> Vec<Attack> {
     let user = Actor::User("john.stiles");
-    let sign_in = |answer: &str| {
-        change(0, 0, "signin", "ConsoleLogin", "null", answer)
-            .origin(Origin::SignIn)
-            .with(SIGN_IN)
-    };
+    let sign_in =
+        |answer: &str| change(0, 0, "signin", "ConsoleLogin", "null", answer).origin(Origin::SignIn).with(SIGN_IN);
     let mut failed = sign_in(r#"{"ConsoleLogin":"Failure"}"#);
-    failed.error = Some((
-        "",
-        crate::template::Template::parse("Failed authentication"),
-    ));
+    failed.error = Some(("", crate::template::Template::parse("Failed authentication")));
     let public = r#"{"bucketPolicy":{"Version":"2012-10-17","Statement":[{"Sid":"Public","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::<bucket>/*"}]},"bucketName":"<bucket>","Host":"<bucket>.s3.<region>.amazonaws.com","policy":""}"#;
     let open = r#"{"groupId":"<sg>","ipPermissions":{"items":[{"ipProtocol":"tcp","fromPort":22,"toPort":22,"groups":{},"ipRanges":{"items":[{"cidrIp":"0.0.0.0/0"}]},"ipv6Ranges":{},"prefixListIds":{}}]}}"#;
     let key = r#"{"accessKey":{"userName":"mary.major","accessKeyId":"AKIA<key9>EXAMPLE","status":"Active","createDate":"<date>"}}"#;

@@ -36,11 +36,7 @@ impl Day {
         let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year + year / 4 - year / 100);
         let shifted = (5 * of_year + 2) / 153;
-        let month = if shifted < 10 {
-            shifted + 3
-        } else {
-            shifted - 9
-        };
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
         Self {
             year: (era * 400 + year + u64::from(month <= 2)) as u16,
             month: month as u8,
@@ -89,19 +85,8 @@ pub(crate) fn iso(out: &mut Vec<u8>, epoch: u64) {
 /// `20260302T0915Z`, or with seconds `20260302T091500Z`.
 pub(crate) fn stamp(epoch: u64, seconds: bool) -> String {
     let (day, second) = (Day::of_epoch(epoch), epoch % 86_400);
-    let tail = if seconds {
-        format!("{:02}", second % 60)
-    } else {
-        String::new()
-    };
-    format!(
-        "{:04}{:02}{:02}T{:02}{:02}{tail}Z",
-        day.year,
-        day.month,
-        day.day,
-        second / 3600,
-        second / 60 % 60
-    )
+    let tail = if seconds { format!("{:02}", second % 60) } else { String::new() };
+    format!("{:04}{:02}{:02}T{:02}{:02}{tail}Z", day.year, day.month, day.day, second / 3600, second / 60 % 60)
 }
 
 /// `2026/03/02`.
@@ -112,9 +97,7 @@ pub(crate) fn folder(epoch: u64) -> String {
 
 /// `Mar 2, 2026, 9:15:04 AM`, with the narrow no-break space before AM that new Java runtimes write.
 pub(crate) fn american(out: &mut Vec<u8>, epoch: u64) {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (day, second) = (Day::of_epoch(epoch), epoch % 86_400);
     out.extend_from_slice(MONTHS[usize::from(day.month - 1) % 12].as_bytes());
     out.push(b' ');

@@ -50,13 +50,7 @@ pub(crate) struct Call {
 }
 
 /// A call that reads, at eventVersion 1.11, without answer or resources.
-pub(crate) fn read(
-    weight: u32,
-    who: u16,
-    service: &'static str,
-    name: &'static str,
-    request: &str,
-) -> Call {
+pub(crate) fn read(weight: u32, who: u16, service: &'static str, name: &'static str, request: &str) -> Call {
     Call {
         weight,
         who,
@@ -85,55 +79,33 @@ pub(crate) fn change(
     request: &str,
     response: &str,
 ) -> Call {
-    Call {
-        read_only: false,
-        response: Template::parse(response),
-        ..read(weight, who, service, name, request)
-    }
+    Call { read_only: false, response: Template::parse(response), ..read(weight, who, service, name, request) }
 }
 
 impl Call {
     fn answers(self, response: &str) -> Self {
-        Self {
-            response: Template::parse(response),
-            ..self
-        }
+        Self { response: Template::parse(response), ..self }
     }
     pub(crate) fn on(self, resources: &str) -> Self {
-        Self {
-            resources: Some(Template::parse(resources)),
-            ..self
-        }
+        Self { resources: Some(Template::parse(resources)), ..self }
     }
     pub(crate) fn with(self, additional: &str) -> Self {
-        Self {
-            additional: Some(Template::parse(additional)),
-            ..self
-        }
+        Self { additional: Some(Template::parse(additional)), ..self }
     }
     pub(crate) fn version(self, version: &'static str) -> Self {
         Self { version, ..self }
     }
     fn api(self, api_version: &'static str) -> Self {
-        Self {
-            api_version: Some(api_version),
-            ..self
-        }
+        Self { api_version: Some(api_version), ..self }
     }
     fn fails(self, code: &'static str, message: &str) -> Self {
-        Self {
-            error: Some((code, Template::parse(message))),
-            ..self
-        }
+        Self { error: Some((code, Template::parse(message))), ..self }
     }
     pub(crate) fn origin(self, origin: Origin) -> Self {
         Self { origin, ..self }
     }
     fn large(self) -> Self {
-        Self {
-            large: true,
-            ..self
-        }
+        Self { large: true, ..self }
     }
 }
 
@@ -142,11 +114,10 @@ const S3_DATA: &str = r#"{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_
 const S3_PUT: &str = r#"{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":<fbytes>,"SSEApplied":"SSE_KMS","AuthenticationMethod":"AuthHeader","x-amz-id-2":"<b64_75>=","bytesTransferredOut":0.0}"#;
 const S3_MANAGE: &str = r#"{"SignatureVersion":"SigV4","CipherSuite":"TLS_AES_128_GCM_SHA256","bytesTransferredIn":0,"AuthenticationMethod":"AuthHeader","x-amz-id-2":"<b64_75>=","bytesTransferredOut":<n900>}"#;
 const S3_OBJECT: &str = r#"[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::<bucket>/<object>"},{"accountId":"<acct>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::<bucket>"}]"#;
-pub(crate) const S3_BUCKET: &str =
-    r#"[{"accountId":"<acct>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::<bucket>"}]"#;
-const KMS_KEY: &str = r#"[{"accountId":"<acct>","type":"AWS::KMS::Key","ARN":"arn:aws:kms:<region>:<acct>:key/<kms>"}]"#;
-const ROLE: &str =
-    r#"[{"accountId":"<acct>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<acct>:role/<role>"}]"#;
+pub(crate) const S3_BUCKET: &str = r#"[{"accountId":"<acct>","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::<bucket>"}]"#;
+const KMS_KEY: &str =
+    r#"[{"accountId":"<acct>","type":"AWS::KMS::Key","ARN":"arn:aws:kms:<region>:<acct>:key/<kms>"}]"#;
+const ROLE: &str = r#"[{"accountId":"<acct>","type":"AWS::IAM::Role","ARN":"arn:aws:iam::<acct>:role/<role>"}]"#;
 const FILTERS: &str = r#"{"maxResults":1000,"filterSet":{"items":[{"name":"tag:app","valueSet":{"items":[{"value":"<app>"}]}},{"name":"vpc-id","valueSet":{"items":[{"value":"<vpc>"}]}}]}}"#;
 const CREDENTIALS: &str = r#""credentials":{"accessKeyId":"ASIA<key9>EXAMPLE","sessionToken":"IQoJb3JpZ2luX2VjE<b64_380>==","expiration":"<date>"}"#;
 const ASSUMED: &str = r#""assumedRoleUser":{"assumedRoleId":"AROA<key10>EXAMPLE:<app>-session","arn":"arn:aws:sts::<acct>:assumed-role/<role>/<app>-session"}"#;
@@ -166,15 +137,11 @@ fn storage() -> Vec<Call> {
     let generate = r#"{"encryptionContext":{"aws:cloudtrail:arn":"arn:aws:cloudtrail:<region>:<acct>:trail/management-events","aws:s3:arn":"arn:aws:s3:::<bucket>/AWSLogs/<acct>/CloudTrail/<region>/<acct>_CloudTrail_<region>_<key16>.json.gz"},"keyId":"arn:aws:kms:<region>:<acct>:key/<kms>","keySpec":"AES_256"}"#;
     let delivered = r#"{"bucketName":"<bucket>","x-amz-acl":"bucket-owner-full-control","x-amz-server-side-encryption-context":"eyJhd3M6Y2xvdWR0cmFpbDphcm4iOiJhcm46YXdzOmNsb3VkdHJhaWw6dXMtZWFzdC0xIn0\u003d","x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:<region>:<acct>:key/<kms>","Host":"<bucket>.s3.<region>.amazonaws.com","x-amz-server-side-encryption":"aws:kms","key":"<object>"}"#;
     let stored = r#"{"x-amz-server-side-encryption-aws-kms-key-id":"arn:aws:kms:<region>:<acct>:key/<kms>","x-amz-server-side-encryption":"aws:kms","x-amz-expiration":"expiry-date=\"Sun, 31 May 2026 00:00:00 GMT\", rule-id=\"<bucket>\""}"#;
-    let object =
-        r#"{"bucketName":"<bucket>","Host":"<bucket>.s3.<region>.amazonaws.com","key":"<object>"}"#;
+    let object = r#"{"bucketName":"<bucket>","Host":"<bucket>.s3.<region>.amazonaws.com","key":"<object>"}"#;
     let put = r#"{"bucketName":"<bucket>","Host":"<bucket>.s3.<region>.amazonaws.com","key":"<object>","x-amz-server-side-encryption":"aws:kms","x-amz-storage-class":"STANDARD"}"#;
     let secret = r#"{"secretId":"arn:aws:secretsmanager:<region>:<acct>:secret:<secret>"}"#;
-    let flag = |name: &str| {
-        format!(
-            r#"{{"bucketName":"<bucket>","Host":"<bucket>.s3.<region>.amazonaws.com","{name}":""}}"#
-        )
-    };
+    let flag =
+        |name: &str| format!(r#"{{"bucketName":"<bucket>","Host":"<bucket>.s3.<region>.amazonaws.com","{name}":""}}"#);
     vec![
         read(150, APP | USER, "s3", "GetObject", object).origin(Origin::Data).with(S3_DATA).on(S3_OBJECT).fails("NoSuchKey", "The specified key does not exist."),
         read(24, APP, "s3", "HeadObject", object).origin(Origin::Data).with(S3_DATA).on(S3_OBJECT).fails("NotFound", "Not Found"),
@@ -210,7 +177,8 @@ fn storage() -> Vec<Call> {
 }
 
 fn identity() -> Vec<Call> {
-    let assume = r#"{"roleArn":"arn:aws:iam::<acct>:role/<role>","roleSessionName":"<app>-session","durationSeconds":3600}"#;
+    let assume =
+        r#"{"roleArn":"arn:aws:iam::<acct>:role/<role>","roleSessionName":"<app>-session","durationSeconds":3600}"#;
     let assumed = format!("{{{CREDENTIALS},{ASSUMED}}}");
     let web = r#"{"roleArn":"arn:aws:iam::<acct>:role/<role>","roleSessionName":"<app>-session"}"#;
     let subject = format!(
@@ -252,8 +220,7 @@ fn compute() -> Vec<Call> {
     let one = r#"{"instancesSet":{"items":[{"instanceId":"<instance>"}]},"filterSet":{}}"#;
     let run = r#"{"instancesSet":{"items":[{"imageId":"<ami>","minCount":1,"maxCount":1}]},"instanceType":"m7g.large","blockDeviceMapping":{"items":[{"deviceName":"/dev/xvda","ebs":{"volumeSize":80,"deleteOnTermination":true,"volumeType":"gp3","encrypted":true}}]},"monitoring":{"enabled":true},"subnetId":"<subnet>","disableApiTermination":false,"clientToken":"<uuid>","tagSpecificationSet":{"items":[{"resourceType":"instance","tags":[{"key":"app","value":"<app>"},{"key":"Name","value":"<asg>"}]}]}}"#;
     let started = r#"{"requestId":"<rid>","reservationId":"r-0<hex16>","ownerId":"<acct>","groupSet":{},"instancesSet":{"items":[{"instanceId":"i-0<hex16>","imageId":"<ami>","instanceState":{"code":0,"name":"pending"},"privateDnsName":"ip-10-0-4-17.ec2.internal","amiLaunchIndex":0,"productCodes":{},"instanceType":"m7g.large","launchTime":<ms>,"placement":{"availabilityZone":"<region>a","tenancy":"default"},"monitoring":{"state":"pending"},"subnetId":"<subnet>","vpcId":"<vpc>","privateIpAddress":"<private>","stateReason":{"code":"pending","message":"pending"},"architecture":"arm64","rootDeviceType":"ebs","rootDeviceName":"/dev/xvda","blockDeviceMapping":{},"virtualizationType":"hvm","hypervisor":"xen","tagSet":{"items":[{"key":"app","value":"<app>"}]},"groupSet":{"items":[{"groupId":"<sg>","groupName":"<app>"}]},"networkInterfaceSet":{"items":[{"networkInterfaceId":"eni-0<hex16>","subnetId":"<subnet>","vpcId":"<vpc>","ownerId":"<acct>","status":"in-use","privateIpAddress":"<private>","sourceDestCheck":true,"interfaceType":"interface"}]},"ebsOptimized":true,"enaSupport":true,"cpuOptions":{"coreCount":2,"threadsPerCore":1},"metadataOptions":{"state":"pending","httpTokens":"required","httpPutResponseHopLimit":2,"httpEndpoint":"enabled"}}]}}"#;
-    let log_stream =
-        r#"{"logGroupName":"<loggroup>","logStreamName":"2026/03/02/[$LATEST]<hex32>"}"#;
+    let log_stream = r#"{"logGroupName":"<loggroup>","logStreamName":"2026/03/02/[$LATEST]<hex32>"}"#;
     let task = r#"{"cluster":"arn:aws:ecs:<region>:<acct>:cluster/<cluster>","tasks":["arn:aws:ecs:<region>:<acct>:task/<cluster>/<same32>"]}"#;
     vec![
         read(60, MONITOR | HUMAN, "ec2", "DescribeInstances", instances).version("1.10"),

@@ -34,11 +34,7 @@ pub(crate) fn files(logs: &Logs, chain: usize, gzip: &mut Gzip) -> Vec<File> {
     for (hour, indexes) in (0u64..).zip(delivered) {
         let (from, to) = (start + hour * 3_600, start + (hour + 1) * 3_600);
         let (listed, times) = list(logs, &indexes);
-        let place = Place {
-            account,
-            region,
-            delivered: to,
-        };
+        let place = Place { account, region, delivered: to };
         let key = key(logs, place);
         let mut rng = Rng::keyed(logs.corpus.seed, 8 + chain as u64 * 1000, hour);
         let (id, seen) = (logs.account(account), times.unwrap_or((0, 0)));
@@ -48,11 +44,7 @@ pub(crate) fn files(logs: &Logs, chain: usize, gzip: &mut Gzip) -> Vec<File> {
             String::from_utf8_lossy(&out).into_owned()
         };
         let event = |t: u64| {
-            if times.is_some() {
-                format!("\"{}\"", time(t))
-            } else {
-                "null".to_owned()
-            }
+            if times.is_some() { format!("\"{}\"", time(t)) } else { "null".to_owned() }
         };
         let before = match &previous {
             Some((key, hash, signature)) => format!(
@@ -69,26 +61,14 @@ pub(crate) fn files(logs: &Logs, chain: usize, gzip: &mut Gzip) -> Vec<File> {
         );
         let mut signature = Vec::new();
         rng.hex(&mut signature, 512);
-        previous = Some((
-            key.clone(),
-            hash(raw.as_bytes()),
-            String::from_utf8_lossy(&signature).into_owned(),
-        ));
-        files.push(File {
-            key,
-            gz: gzip.pack(raw.as_bytes()),
-            raw_bytes: raw.len() as u64,
-            records: 0,
-        });
+        previous = Some((key.clone(), hash(raw.as_bytes()), String::from_utf8_lossy(&signature).into_owned()));
+        files.push(File { key, gz: gzip.pack(raw.as_bytes()), raw_bytes: raw.len() as u64, records: 0 });
     }
     files
 }
 
 fn key(logs: &Logs, place: Place) -> String {
-    let (account, region) = (
-        logs.account(place.account),
-        &logs.corpus.regions[place.region],
-    );
+    let (account, region) = (logs.account(place.account), &logs.corpus.regions[place.region]);
     let home = &logs.corpus.regions[0];
     let stamp = stamp(place.delivered, true);
     format!(
@@ -125,10 +105,8 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-            let _ = write!(out, "{b:02x}");
-            out
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
 }

@@ -16,10 +16,7 @@ impl Gzip {
         let header = out.len();
         out.resize(header + self.0.deflate_compress_bound(raw.len()), 0);
         // The bound is large enough for any input, so that there is no other outcome.
-        let packed = self
-            .0
-            .deflate_compress(raw, &mut out[header..])
-            .unwrap_or(0);
+        let packed = self.0.deflate_compress(raw, &mut out[header..]).unwrap_or(0);
         out.truncate(header + packed);
         out.extend_from_slice(&libdeflater::crc32(raw).to_le_bytes());
         out.extend_from_slice(&(raw.len() as u32).to_le_bytes());

@@ -16,13 +16,8 @@ pub(crate) fn files(logs: &Logs, gzip: &mut Gzip) -> Vec<File> {
             if day > 0 && !rng.chance(300) {
                 continue;
             }
-            let delivered =
-                logs.corpus.start.epoch() + day * 86_400 + (9 * 12 + rng.below(84)) * 300;
-            let place = Place {
-                account,
-                region: rng.below(logs.corpus.regions.len() as u64) as usize,
-                delivered,
-            };
+            let delivered = logs.corpus.start.epoch() + day * 86_400 + (9 * 12 + rng.below(84)) * 300;
+            let place = Place { account, region: rng.below(logs.corpus.regions.len() as u64) as usize, delivered };
             let (start, end) = (delivered - 1_800, delivered - 900);
             let records = pair(logs, place, start, end, &mut rng);
             let body = join(records.iter().map(Vec::as_slice), (start, end));
@@ -35,48 +30,20 @@ pub(crate) fn files(logs: &Logs, gzip: &mut Gzip) -> Vec<File> {
 
 fn pair(logs: &Logs, place: Place, start: u64, end: u64, rng: &mut Rng) -> [Vec<u8>; 2] {
     const KINDS: [(&str, &str, &str, &str); 4] = [
-        (
-            "ApiCallRateInsight",
-            "ssm.amazonaws.com",
-            "UpdateInstanceInformation",
-            "",
-        ),
-        (
-            "ApiCallRateInsight",
-            "iam.amazonaws.com",
-            "CreateAccessKey",
-            "",
-        ),
-        (
-            "ApiErrorRateInsight",
-            "ec2.amazonaws.com",
-            "RunInstances",
-            "Client.InsufficientInstanceCapacity",
-        ),
-        (
-            "ApiErrorRateInsight",
-            "s3.amazonaws.com",
-            "GetObject",
-            "AccessDenied",
-        ),
+        ("ApiCallRateInsight", "ssm.amazonaws.com", "UpdateInstanceInformation", ""),
+        ("ApiCallRateInsight", "iam.amazonaws.com", "CreateAccessKey", ""),
+        ("ApiErrorRateInsight", "ec2.amazonaws.com", "RunInstances", "Client.InsufficientInstanceCapacity"),
+        ("ApiErrorRateInsight", "s3.amazonaws.com", "GetObject", "AccessDenied"),
     ];
     let (kind, source, name, error) = KINDS[rng.below(4) as usize];
-    let (account, region) = (
-        logs.account(place.account),
-        &logs.corpus.regions[place.region],
-    );
+    let (account, region) = (logs.account(place.account), &logs.corpus.regions[place.region]);
     let mut shared = Vec::new();
     rng.uuid(&mut shared);
     let shared = String::from_utf8_lossy(&shared).into_owned();
     let (baseline, unusual) = (rng.below(90), 120 + rng.below(900));
     let minutes = (end - start) / 60;
-    let error = if error.is_empty() {
-        String::new()
-    } else {
-        format!(r#""errorCode":"{error}","#)
-    };
-    let role =
-        format!(r#""value":"arn:aws:iam::{account}:role/orders-deploy","average":{unusual}.0"#);
+    let error = if error.is_empty() { String::new() } else { format!(r#""errorCode":"{error}","#) };
+    let role = format!(r#""value":"arn:aws:iam::{account}:role/orders-deploy","average":{unusual}.0"#);
     let attributions = format!(
         r#"[{{"attribute":"userIdentityArn","insight":[{{{role}}}],"baseline":[{{"value":"arn:aws:iam::{account}:role/billing-deploy","average":0.{baseline:04}}}]}},{{"attribute":"userAgent","insight":[{{"value":"aws-cli/2.33.4","average":{unusual}.0}}],"baseline":[]}}]"#
     );

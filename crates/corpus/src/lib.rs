@@ -75,14 +75,8 @@ impl Default for Corpus {
             events: 10_000,
             profile: Profile::Busy,
             accounts: 3,
-            regions: ["us-east-1", "eu-west-1", "ap-northeast-1"]
-                .map(str::to_owned)
-                .to_vec(),
-            start: Day {
-                year: 2026,
-                month: 3,
-                day: 2,
-            },
+            regions: ["us-east-1", "eu-west-1", "ap-northeast-1"].map(str::to_owned).to_vec(),
+            start: Day { year: 2026, month: 3, day: 2 },
             days: 7,
             organization: None,
             duplicates: 0.0,
@@ -120,9 +114,7 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file system refused.
-    #[error(
-        "cannot write {path}: {source}; check that the folder is writable and the disk has room"
-    )]
+    #[error("cannot write {path}: {source}; check that the folder is writable and the disk has room")]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -153,10 +145,8 @@ impl Corpus {
             .map_init(Gzip::new, |gzip, i| {
                 let files = logs.files(i, gzip);
                 files.iter().try_for_each(save)?;
-                let mut summary = Summary {
-                    distinct_events: files.first().map_or(0, |f| f.records),
-                    ..Summary::default()
-                };
+                let mut summary =
+                    Summary { distinct_events: files.first().map_or(0, |f| f.records), ..Summary::default() };
                 for file in &files {
                     summary.files += 1;
                     summary.events += file.records;
@@ -201,22 +191,14 @@ impl Corpus {
     /// files, then digests. The same bytes as [`Corpus::write`] puts on disk.
     pub fn files(&self) -> impl Iterator<Item = (String, Vec<u8>)> + use<> {
         let logs = std::sync::Arc::new(Logs::new(self));
-        let (for_insights, for_digests) = (
-            self.insights.then(|| logs.clone()),
-            self.digests.then(|| logs.clone()),
-        );
+        let (for_insights, for_digests) = (self.insights.then(|| logs.clone()), self.digests.then(|| logs.clone()));
         let mut gzip = Gzip::new();
         let lines = (0..logs.len()).flat_map(move |i| logs.files(i, &mut gzip));
-        let insights = for_insights
+        let insights = for_insights.into_iter().flat_map(|logs| insights::files(&logs, &mut Gzip::new()));
+        let digests = for_digests
             .into_iter()
-            .flat_map(|logs| insights::files(&logs, &mut Gzip::new()));
-        let digests = for_digests.into_iter().flat_map(|logs| {
-            (0..logs.chains()).flat_map(move |c| digests::files(&logs, c, &mut Gzip::new()))
-        });
-        lines
-            .chain(insights)
-            .chain(digests)
-            .map(|file| (file.key, file.gz))
+            .flat_map(|logs| (0..logs.chains()).flat_map(move |c| digests::files(&logs, c, &mut Gzip::new())));
+        lines.chain(insights).chain(digests).map(|file| (file.key, file.gz))
     }
 
     /// What is hidden in the corpus, without generating it. An attack is left out of a corpus of which it would, with those
@@ -227,10 +209,7 @@ impl Corpus {
 }
 
 fn save(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| Error::Write { path: path.to_owned(), source };
     match std::fs::write(path, bytes) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             if let Some(parent) = path.parent() {

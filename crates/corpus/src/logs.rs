@@ -66,11 +66,7 @@ impl Logs {
         let accounts: Vec<Account> = (0..u64::from(corpus.accounts))
             .map(|a| {
                 let id = account_id(a);
-                Account {
-                    principals: roster(corpus.seed, a, &id),
-                    pools: Pools::new(corpus.seed, a, &id),
-                    id,
-                }
+                Account { principals: roster(corpus.seed, a, &id), pools: Pools::new(corpus.seed, a, &id), id }
             })
             .collect();
         let calls = calls();
@@ -84,10 +80,7 @@ impl Logs {
             .map(|bit| 1u16 << bit)
             .map(|class| {
                 let mut sum = 0;
-                let of_class = calls
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, c)| c.who & class != 0 && !c.large);
+                let of_class = calls.iter().enumerate().filter(|(_, c)| c.who & class != 0 && !c.large);
                 of_class
                     .map(|(i, c)| {
                         sum += u64::from(c.weight);
@@ -96,22 +89,8 @@ impl Logs {
                     .collect()
             })
             .collect();
-        let large = calls
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.large)
-            .map(|(i, _)| i)
-            .collect();
-        Self {
-            corpus,
-            plan,
-            accounts,
-            calls,
-            attacks,
-            busy,
-            by_class,
-            large,
-        }
+        let large = calls.iter().enumerate().filter(|(_, c)| c.large).map(|(i, _)| i).collect();
+        Self { corpus, plan, accounts, calls, attacks, busy, by_class, large }
     }
 
     /// How many log files there are, twins not counted.
@@ -130,47 +109,28 @@ impl Logs {
 
     /// The key of a file of `kind`: `CloudTrail`, `CloudTrail-Insight`.
     pub(crate) fn key(&self, kind: &str, place: Place, unique: &mut Rng) -> String {
-        let (account, region) = (
-            self.account(place.account),
-            &self.corpus.regions[place.region],
-        );
+        let (account, region) = (self.account(place.account), &self.corpus.regions[place.region]);
         let mut tail = Vec::new();
         unique.alnum(&mut tail, 16);
         let tail = String::from_utf8_lossy(&tail);
         let stamp = stamp(place.delivered, false);
-        format!(
-            "{}{account}_{kind}_{region}_{stamp}_{tail}.json.gz",
-            self.folder(kind, place)
-        )
+        format!("{}{account}_{kind}_{region}_{stamp}_{tail}.json.gz", self.folder(kind, place))
     }
 
     /// The folder of a file of `kind`, with the slash at its end.
     pub(crate) fn folder(&self, kind: &str, place: Place) -> String {
-        let (account, region) = (
-            self.account(place.account),
-            &self.corpus.regions[place.region],
-        );
+        let (account, region) = (self.account(place.account), &self.corpus.regions[place.region]);
         let prefix = match self.corpus.prefix.trim_matches('/') {
             "" => String::new(),
             prefix => format!("{prefix}/"),
         };
-        let organization = self
-            .corpus
-            .organization
-            .as_deref()
-            .map_or_else(String::new, |o| format!("{o}/"));
-        format!(
-            "{prefix}AWSLogs/{organization}{account}/{kind}/{region}/{}/",
-            folder(place.delivered)
-        )
+        let organization = self.corpus.organization.as_deref().map_or_else(String::new, |o| format!("{o}/"));
+        format!("{prefix}AWSLogs/{organization}{account}/{kind}/{region}/{}/", folder(place.delivered))
     }
 
     /// File `i`, and its twin if a second trail delivered it too.
     pub(crate) fn files(&self, i: usize, gzip: &mut Gzip) -> Vec<File> {
-        self.bodies(i)
-            .into_iter()
-            .map(|(key, body)| pack(key, &body, gzip))
-            .collect()
+        self.bodies(i).into_iter().map(|(key, body)| pack(key, &body, gzip)).collect()
     }
 
     /// File `i` and its twin before compression.
@@ -197,9 +157,8 @@ impl Logs {
         let mut rng = Rng::keyed(self.corpus.seed, 5, i as u64);
         let newest = place.delivered - rng.below(300);
         let span = 60 + rng.below(241);
-        let mut times: Vec<u64> = (0..u64::from(self.plan.sizes[i]) + planted)
-            .map(|_| newest - rng.below(span))
-            .collect();
+        let mut times: Vec<u64> =
+            (0..u64::from(self.plan.sizes[i]) + planted).map(|_| newest - rng.below(span)).collect();
         if rng.chance(330) {
             times.sort_unstable();
         }
@@ -207,18 +166,10 @@ impl Logs {
     }
 
     fn body(&self, i: usize, place: Place) -> Body {
-        let planted: Vec<_> = self
-            .plan
-            .attacks
-            .iter()
-            .filter(|(file, ..)| *file == i)
-            .collect();
+        let planted: Vec<_> = self.plan.attacks.iter().filter(|(file, ..)| *file == i).collect();
         let times = self.times(i, place, planted.iter().map(|(.., n)| n).sum());
         let account = &self.accounts[place.account];
-        let mut scribe = Scribe {
-            identities: vec![Vec::new(); account.principals.len()],
-            last: None,
-        };
+        let mut scribe = Scribe { identities: vec![Vec::new(); account.principals.len()], last: None };
         let mut rng = Rng::keyed(self.corpus.seed, 6, i as u64);
         let mut raw = Vec::with_capacity(times.len() * 1600 + 64);
         raw.extend_from_slice(br#"{"Records":["#);
@@ -238,28 +189,14 @@ impl Logs {
                     (n as u64) < before
                 });
                 if let Some((_, attack, _)) = attack {
-                    self.planted_record(
-                        &mut raw,
-                        account,
-                        place,
-                        *time,
-                        &self.attacks[*attack],
-                        &mut rng,
-                    );
+                    self.planted_record(&mut raw, account, place, *time, &self.attacks[*attack], &mut rng);
                 }
             }
             records.push(from..raw.len());
         }
         raw.extend_from_slice(b"]}");
-        let span = (
-            times.iter().min().copied().unwrap_or(0),
-            times.iter().max().copied().unwrap_or(0),
-        );
-        Body {
-            raw,
-            records,
-            times: span,
-        }
+        let span = (times.iter().min().copied().unwrap_or(0), times.iter().max().copied().unwrap_or(0));
+        Body { raw, records, times: span }
     }
 
     fn ordinary(
@@ -306,20 +243,11 @@ impl Logs {
             request_id: &request_id,
             time,
             choice,
-            repeat_bytes: if big {
-                20_000 + (rng.below(400) * rng.below(430)) as usize
-            } else {
-                0
-            },
+            repeat_bytes: if big { 20_000 + (rng.below(400) * rng.below(430)) as usize } else { 0 },
         };
         let fate = match (rng.below(1000), &call.error) {
             (0..25, Some(_)) => Fate::Failure,
-            (25..50, _)
-                if !principal.is_service()
-                    && call.service != "signin"
-                    && call.service != "sts"
-                    && !big =>
-            {
+            (25..50, _) if !principal.is_service() && call.service != "signin" && call.service != "sts" && !big => {
                 Fate::Refused
             }
             _ => Fate::Success,
@@ -366,11 +294,7 @@ impl Logs {
     }
 
     fn attack_region(&self, attack: &Attack, place: Place) -> &str {
-        if attack.global {
-            "us-east-1"
-        } else {
-            &self.corpus.regions[place.region]
-        }
+        if attack.global { "us-east-1" } else { &self.corpus.regions[place.region] }
     }
 
     fn someone(&self, rng: &mut Rng) -> usize {
@@ -406,20 +330,9 @@ impl Logs {
             .iter()
             .map(|(file, attack, count)| {
                 let place = self.plan.place(*file);
-                let before: u64 = self
-                    .plan
-                    .attacks
-                    .iter()
-                    .filter(|(f, a, _)| f == file && a < attack)
-                    .map(|(.., n)| n)
-                    .sum();
-                let all: u64 = self
-                    .plan
-                    .attacks
-                    .iter()
-                    .filter(|(f, ..)| f == file)
-                    .map(|(.., n)| n)
-                    .sum();
+                let before: u64 =
+                    self.plan.attacks.iter().filter(|(f, a, _)| f == file && a < attack).map(|(.., n)| n).sum();
+                let all: u64 = self.plan.attacks.iter().filter(|(f, ..)| f == file).map(|(.., n)| n).sum();
                 let times = self.times(*file, place, all);
                 let first = self.plan.sizes[*file] as usize + before as usize;
                 let own = &times[first..first + *count as usize];
@@ -431,10 +344,7 @@ impl Logs {
                     account: self.account(place.account).to_owned(),
                     region: self.attack_region(attack, place).to_owned(),
                     source_ip: attack.address,
-                    times: (
-                        own.iter().min().copied().unwrap_or(0),
-                        own.iter().max().copied().unwrap_or(0),
-                    ),
+                    times: (own.iter().min().copied().unwrap_or(0), own.iter().max().copied().unwrap_or(0)),
                 }
             })
             .collect()
@@ -462,19 +372,10 @@ pub(crate) fn join<'a>(records: impl Iterator<Item = &'a [u8]>, times: (u64, u64
         raw.extend_from_slice(record);
     }
     raw.extend_from_slice(b"]}");
-    Body {
-        raw,
-        records: places,
-        times,
-    }
+    Body { raw, records: places, times }
 }
 
 /// The compressed file of `body`.
 pub(crate) fn pack(key: String, body: &Body, gzip: &mut Gzip) -> File {
-    File {
-        key,
-        gz: gzip.pack(&body.raw),
-        raw_bytes: body.raw.len() as u64,
-        records: body.records.len() as u64,
-    }
+    File { key, gz: gzip.pack(&body.raw), raw_bytes: body.raw.len() as u64, records: body.records.len() as u64 }
 }

@@ -4,9 +4,8 @@ use crate::rng::Rng;
 use crate::{Corpus, Profile};
 
 /// Share of a day's calls by hour, UTC: a night, a working day, an evening of batch jobs.
-const HOURS: [u64; 24] = [
-    22, 18, 16, 15, 16, 20, 30, 48, 70, 84, 88, 84, 76, 82, 90, 92, 86, 72, 58, 50, 46, 42, 34, 26,
-];
+const HOURS: [u64; 24] =
+    [22, 18, 16, 15, 16, 20, 30, 48, 70, 84, 88, 84, 76, 82, 90, 92, 86, 72, 58, 50, 46, 42, 34, 26];
 
 /// Records per file at every tenth of the files.
 const BUSY: [u64; 11] = [18, 58, 84, 106, 128, 150, 182, 222, 284, 400, 880];
@@ -68,31 +67,23 @@ impl Plan {
             .iter()
             .map(|n| {
                 delivered += u64::from(*n);
-                let twin = (twice + u64::from(*n) / 2) as f64
-                    <= delivered as f64 * share - f64::from(*n) * 0.5
-                    && share > 0.0;
+                let twin =
+                    (twice + u64::from(*n) / 2) as f64 <= delivered as f64 * share - f64::from(*n) * 0.5 && share > 0.0;
                 twice += if twin { u64::from(*n) } else { 0 };
                 twin || share >= 1.0
             })
             .collect();
         let files = sizes.len();
         let slots = planted.len() + 1;
-        let attacks = planted
-            .into_iter()
-            .enumerate()
-            .map(|(k, (attack, n))| ((k + 1) * files / slots, attack, n))
-            .collect();
+        let attacks =
+            planted.into_iter().enumerate().map(|(k, (attack, n))| ((k + 1) * files / slots, attack, n)).collect();
         let mut days = Vec::new();
         let mut sum = 0;
         let start = corpus.start.epoch();
         for d in 0..u64::from(corpus.days.max(1)) {
             // 1970-01-01 was a Thursday.
             let weekend = matches!((start / 86_400 + d) % 7, 2 | 3);
-            sum += if weekend {
-                45
-            } else {
-                90 + Rng::keyed(corpus.seed, 2, d).below(20)
-            };
+            sum += if weekend { 45 } else { 90 + Rng::keyed(corpus.seed, 2, d).below(20) };
             days.push(sum);
         }
         Self {
@@ -115,8 +106,7 @@ impl Plan {
         let region = skewed(self.regions, &mut rng);
         let hours: u64 = HOURS.iter().sum();
         let total = self.days.last().copied().unwrap_or(1) * hours;
-        let at = ((2 * i as u128 + 1) * u128::from(total) / (2 * self.sizes.len().max(1) as u128))
-            as u64;
+        let at = ((2 * i as u128 + 1) * u128::from(total) / (2 * self.sizes.len().max(1) as u128)) as u64;
         let day = self.days.partition_point(|sum| sum * hours <= at);
         let before = if day == 0 { 0 } else { self.days[day - 1] };
         let weight = self.days.get(day).map_or(1, |sum| sum - before);
@@ -128,11 +118,7 @@ impl Plan {
             hour += 1;
         }
         let slot = (inside * 12 / HOURS[hour]).min(11);
-        Place {
-            account,
-            region,
-            delivered: self.start + day as u64 * 86_400 + hour as u64 * 3_600 + slot * 300 + 300,
-        }
+        Place { account, region, delivered: self.start + day as u64 * 86_400 + hour as u64 * 3_600 + slot * 300 + 300 }
     }
 }
 
@@ -143,10 +129,7 @@ fn records(profile: Profile, rng: &mut Rng) -> u64 {
         Profile::Huge => &HUGE,
     };
     let u = rng.below(10_000);
-    let (low, high) = (
-        quantiles[u as usize / 1000],
-        quantiles[u as usize / 1000 + 1],
-    );
+    let (low, high) = (quantiles[u as usize / 1000], quantiles[u as usize / 1000 + 1]);
     low + (high - low) * (u % 1000) / 1000
 }
 

@@ -131,46 +131,23 @@ fn thing(kind: &str, i: usize, account: &str, rng: &mut Rng) -> String {
         "vpc" => format!("vpc-0{}", &id[..16]),
         "ami" => format!("ami-0{}", &id[..16]),
         "snapshot" => format!("snap-0{}", &id[..16]),
-        "kms" => format!(
-            "{}-{}-4{}-a{}-{}",
-            &id[..8],
-            &id[8..12],
-            &id[12..15],
-            &id[15..18],
-            &id[18..30]
-        ),
+        "kms" => format!("{}-{}-4{}-a{}-{}", &id[..8], &id[8..12], &id[12..15], &id[15..18], &id[18..30]),
         "secret" => format!("{stage}/{app}/database-{}", &id[..6]),
-        "function" => format!(
-            "{app}-{stage}-{}",
-            ["ingest", "api", "worker", "stream"][i % 4]
-        ),
+        "function" => format!("{app}-{stage}-{}", ["ingest", "api", "worker", "stream"][i % 4]),
         "table" => format!("{app}-{stage}"),
         "topic" => format!("{app}-alerts-{stage}"),
         "queue" => format!("{app}-{stage}-queue"),
-        "loggroup" => format!(
-            "/aws/lambda/{app}-{stage}-{}",
-            ["ingest", "api", "worker", "stream"][i % 4]
-        ),
+        "loggroup" => format!("/aws/lambda/{app}-{stage}-{}", ["ingest", "api", "worker", "stream"][i % 4]),
         "cluster" => format!("{stage}-cluster-{i}"),
         "service" => format!("{app}-service"),
         "repo" => format!("{app}/{}", ["api", "worker", "web"][i % 3]),
         "db" => format!("{app}-{stage}-db"),
-        "param" => format!(
-            "/{stage}/{app}/{}",
-            ["feature-flags", "endpoint", "log-level", "image-tag"][i % 4]
-        ),
+        "param" => format!("/{stage}/{app}/{}", ["feature-flags", "endpoint", "log-level", "image-tag"][i % 4]),
         "stack" => format!("{app}-{stage}-stack"),
         "object" => match i % 4 {
-            0 => format!(
-                "raw/{app}/year=2026/month=03/part-{:05}-{}.snappy.parquet",
-                i * 7,
-                &id[..12]
-            ),
+            0 => format!("raw/{app}/year=2026/month=03/part-{:05}-{}.snappy.parquet", i * 7, &id[..12]),
             1 => format!("uploads/{}/{}.pdf", &id[..8], &id[8..24]),
-            2 => format!(
-                "AWSLogs/{account}/elasticloadbalancing/us-east-1/2026/03/02/app.{app}.{}.log.gz",
-                &id[..16]
-            ),
+            2 => format!("AWSLogs/{account}/elasticloadbalancing/us-east-1/2026/03/02/app.{app}.{}.log.gz", &id[..16]),
             _ => format!("artifacts/{app}/build-{}/bundle.zip", 1000 + i),
         },
         "asg" => format!("{app}-{stage}-asg"),

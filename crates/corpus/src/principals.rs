@@ -89,10 +89,7 @@ const SCANNER: &str = "Boto3/1.42.9 md/Botocore#1.42.9 ua/2.1 os/linux#6.8.0 md/
 
 /// The callers of an account, busiest first.
 pub(crate) fn roster(seed: u64, account: u64, account_id: &str) -> Vec<Principal> {
-    (0u64..)
-        .zip(ROSTER)
-        .map(|(i, (kind, class))| Principal::new(seed, account, account_id, i, kind, class))
-        .collect()
+    (0u64..).zip(ROSTER).map(|(i, (kind, class))| Principal::new(seed, account, account_id, i, kind, class)).collect()
 }
 
 /// The weight of the `i`th caller: about 1 / (i + 1.5), so that the first makes a sixth of the calls.
@@ -116,20 +113,12 @@ impl Principal {
         let mut hex = Vec::new();
         rng.hex(&mut hex, 16);
         let hex = String::from_utf8_lossy(&hex).into_owned();
-        let assumed = |role: &str, session: &str| {
-            format!("arn:aws:sts::{account_id}:assumed-role/{role}/{session}")
-        };
+        let assumed = |role: &str, session: &str| format!("arn:aws:sts::{account_id}:assumed-role/{role}/{session}");
         let office = format!("203.0.113.{}", 2 + (account * 29 + i * 3) % 250);
         let egress = format!("198.51.100.{}", 2 + (account * 7 + i) % 250);
         let role_id = text("AROA", 10, &mut rng);
         let (role, name, id, address, agent) = match kind {
-            Kind::User => (
-                String::new(),
-                person.to_owned(),
-                text("AIDA", 10, &mut rng),
-                office,
-                CLI,
-            ),
+            Kind::User => (String::new(), person.to_owned(), text("AIDA", 10, &mut rng), office, CLI),
             Kind::Person { console } => {
                 let set = ["AdministratorAccess", "PowerUserAccess", "ViewOnlyAccess"][at % 3];
                 let agent = if console { CONSOLE[at % 2] } else { CLI };
@@ -138,30 +127,12 @@ impl Principal {
                 } else {
                     office
                 };
-                (
-                    format!("AWSReservedSSO_{set}_{hex}"),
-                    format!("{person}@example.com"),
-                    role_id,
-                    address,
-                    agent,
-                )
+                (format!("AWSReservedSSO_{set}_{hex}"), format!("{person}@example.com"), role_id, address, agent)
             }
-            Kind::Deployment => (
-                format!("{app}-deploy"),
-                "GitHubActions".to_owned(),
-                role_id,
-                egress,
-                TERRAFORM,
-            ),
+            Kind::Deployment => (format!("{app}-deploy"), "GitHubActions".to_owned(), role_id, egress, TERRAFORM),
             Kind::Lambda => {
                 let function = format!("{app}-prod-worker");
-                (
-                    format!("{function}-role"),
-                    function,
-                    role_id,
-                    egress,
-                    PYTHON,
-                )
+                (format!("{function}-role"), function, role_id, egress, PYTHON)
             }
             Kind::Instance => (
                 format!("{app}-prod-node"),
@@ -170,13 +141,7 @@ impl Principal {
                 format!("10.0.{}.{}", i % 16, 4 + salt % 250),
                 JAVA,
             ),
-            Kind::Scanner => (
-                format!("posture-scanner-{i}"),
-                format!("scan-{}", &hex[..8]),
-                role_id,
-                egress,
-                SCANNER,
-            ),
+            Kind::Scanner => (format!("posture-scanner-{i}"), format!("scan-{}", &hex[..8]), role_id, egress, SCANNER),
             Kind::Service(s) | Kind::ServiceLinked(s) => {
                 let address = match s {
                     "cloudtrail" => "cloudtrail.amazonaws.com",
@@ -187,67 +152,28 @@ impl Principal {
                 };
                 let role = format!(
                     "AWSServiceRoleFor{}",
-                    if s == "autoscaling" {
-                        "AutoScaling"
-                    } else {
-                        "ElasticLoadBalancing"
-                    }
+                    if s == "autoscaling" { "AutoScaling" } else { "ElasticLoadBalancing" }
                 );
                 (role, s.to_owned(), role_id, address.to_owned(), address)
             }
-            Kind::Root => (
-                String::new(),
-                "root".to_owned(),
-                account_id.to_owned(),
-                office,
-                CONSOLE[0],
-            ),
-            Kind::WebIdentity => (
-                String::new(),
-                format!("system:serviceaccount:{app}:{app}-service"),
-                role_id,
-                egress,
-                JAVA,
-            ),
-            Kind::Saml => (
-                String::new(),
-                format!("{person}@example.com"),
-                role_id,
-                office,
-                CONSOLE[1],
-            ),
-            Kind::Directory => (
-                String::new(),
-                format!("{person}@example.com"),
-                hex,
-                office,
-                CLI,
-            ),
+            Kind::Root => (String::new(), "root".to_owned(), account_id.to_owned(), office, CONSOLE[0]),
+            Kind::WebIdentity => {
+                (String::new(), format!("system:serviceaccount:{app}:{app}-service"), role_id, egress, JAVA)
+            }
+            Kind::Saml => (String::new(), format!("{person}@example.com"), role_id, office, CONSOLE[1]),
+            Kind::Directory => (String::new(), format!("{person}@example.com"), hex, office, CLI),
         };
         let arn = match kind {
             Kind::User => format!("arn:aws:iam::{account_id}:user/{name}"),
             Kind::Root => format!("arn:aws:iam::{account_id}:root"),
             _ => assumed(&role, &name),
         };
-        Self {
-            kind,
-            class,
-            arn,
-            name,
-            id,
-            role,
-            address,
-            agent,
-            salt,
-        }
+        Self { kind, class, arn, name, id, role, address, agent, salt }
     }
 
     /// A person at work, who is asleep at night.
     pub(crate) fn is_human(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::Person { .. } | Kind::User | Kind::Saml | Kind::Directory | Kind::Root
-        )
+        matches!(self.kind, Kind::Person { .. } | Kind::User | Kind::Saml | Kind::Directory | Kind::Root)
     }
 
     pub(crate) fn on_console(&self) -> bool {
@@ -280,22 +206,9 @@ impl Principal {
         let attributes = |out: &mut Vec<u8>, mfa: bool| {
             push(out, r#""attributes":{"creationDate":""#);
             iso(out, started);
-            push(
-                out,
-                if mfa {
-                    r#"","mfaAuthenticated":"true"}"#
-                } else {
-                    r#"","mfaAuthenticated":"false"}"#
-                },
-            );
+            push(out, if mfa { r#"","mfaAuthenticated":"true"}"# } else { r#"","mfaAuthenticated":"false"}"# });
         };
-        let Self {
-            id,
-            arn,
-            name,
-            role,
-            ..
-        } = self;
+        let Self { id, arn, name, role, .. } = self;
         match self.kind {
             Kind::User => {
                 let key = key("AKIA", &mut Rng::keyed(self.salt, 0x3001, 0));
@@ -317,10 +230,7 @@ impl Principal {
                 attributes(out, true);
                 push(out, "}}");
             }
-            Kind::Service(s) => push(
-                out,
-                &format!(r#"{{"type":"AWSService","invokedBy":"{s}.amazonaws.com"}}"#),
-            ),
+            Kind::Service(s) => push(out, &format!(r#"{{"type":"AWSService","invokedBy":"{s}.amazonaws.com"}}"#)),
             Kind::WebIdentity => push(
                 out,
                 &format!(
@@ -349,19 +259,12 @@ impl Principal {
                     ),
                 );
                 if !matches!(self.kind, Kind::ServiceLinked(_)) {
-                    push(
-                        out,
-                        &format!(r#","accessKeyId":"{}""#, key("ASIA", &mut rng)),
-                    );
+                    push(out, &format!(r#","accessKeyId":"{}""#, key("ASIA", &mut rng)));
                 }
                 let path = match self.kind {
                     Kind::Person { .. } => "aws-reserved/sso.amazonaws.com/",
-                    Kind::ServiceLinked("autoscaling") => {
-                        "aws-service-role/autoscaling.amazonaws.com/"
-                    }
-                    Kind::ServiceLinked(_) => {
-                        "aws-service-role/elasticloadbalancing.amazonaws.com/"
-                    }
+                    Kind::ServiceLinked("autoscaling") => "aws-service-role/autoscaling.amazonaws.com/",
+                    Kind::ServiceLinked(_) => "aws-service-role/elasticloadbalancing.amazonaws.com/",
                     _ => "",
                 };
                 push(
@@ -396,16 +299,8 @@ impl Principal {
 pub(crate) fn intruder(account_id: &str, user: &str, seed: u64, signed_in: bool) -> Vec<u8> {
     let mut rng = Rng::keyed(seed, 0x3002, user.len() as u64);
     let id = text("AIDA", 10, &mut rng);
-    let key = if signed_in {
-        text("AKIA", 9, &mut rng)
-    } else {
-        String::new()
-    };
-    let arn = if signed_in {
-        format!(r#""arn":"arn:aws:iam::{account_id}:user/{user}","#)
-    } else {
-        String::new()
-    };
+    let key = if signed_in { text("AKIA", 9, &mut rng) } else { String::new() };
+    let arn = if signed_in { format!(r#""arn":"arn:aws:iam::{account_id}:user/{user}","#) } else { String::new() };
     format!(r#"{{"type":"IAMUser","principalId":"{id}",{arn}"accountId":"{account_id}","accessKeyId":"{key}","userName":"{user}"}}"#).into_bytes()
 }
 

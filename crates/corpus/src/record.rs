@@ -27,14 +27,7 @@ pub(crate) struct Caller<'a> {
 }
 
 /// Append the record of `call`. `scene.request_id` is already the record's.
-pub(crate) fn write(
-    out: &mut Vec<u8>,
-    call: &Call,
-    caller: &Caller<'_>,
-    scene: &Scene<'_>,
-    fate: Fate,
-    rng: &mut Rng,
-) {
+pub(crate) fn write(out: &mut Vec<u8>, call: &Call, caller: &Caller<'_>, scene: &Scene<'_>, fate: Fate, rng: &mut Rng) {
     let push = |out: &mut Vec<u8>, text: &str| out.extend_from_slice(text.as_bytes());
     push(out, r#"{"eventVersion":""#);
     push(out, call.version);
@@ -89,14 +82,7 @@ pub(crate) fn write(
     }
     push(out, r#","eventID":""#);
     rng.uuid(out);
-    push(
-        out,
-        if call.read_only {
-            r#"","readOnly":true"#
-        } else {
-            r#"","readOnly":false"#
-        },
-    );
+    push(out, if call.read_only { r#"","readOnly":true"# } else { r#"","readOnly":false"# });
     if let Some(resources) = &call.resources {
         push(out, r#","resources":"#);
         resources.write(out, scene, rng);
@@ -117,14 +103,7 @@ pub(crate) fn write(
         push(out, "\"");
     }
     let data = call.origin == Origin::Data;
-    push(
-        out,
-        if data {
-            r#","managementEvent":false"#
-        } else {
-            r#","managementEvent":true"#
-        },
-    );
+    push(out, if data { r#","managementEvent":false"# } else { r#","managementEvent":true"# });
     push(out, r#","recipientAccountId":""#);
     push(out, scene.account);
     push(out, "\"");
@@ -138,21 +117,11 @@ pub(crate) fn write(
         details.write(out, scene, rng);
     }
     if caller.inside_vpc {
-        push(
-            out,
-            r#","vpcEndpointId":"vpce-0a1b2c3d4e5f67890","vpcEndpointAccountId":""#,
-        );
+        push(out, r#","vpcEndpointId":"vpce-0a1b2c3d4e5f67890","vpcEndpointAccountId":""#);
         push(out, scene.account);
         push(out, "\"");
     }
-    push(
-        out,
-        if data {
-            r#","eventCategory":"Data""#
-        } else {
-            r#","eventCategory":"Management""#
-        },
-    );
+    push(out, if data { r#","eventCategory":"Data""# } else { r#","eventCategory":"Management""# });
     if !caller.service && call.origin != Origin::Service {
         tls(out, call, scene);
     }

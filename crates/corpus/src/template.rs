@@ -98,10 +98,7 @@ fn literal(ops: &mut Vec<Op>, text: &str) {
 }
 
 fn placeholder(name: &str) -> Option<Op> {
-    let sized = |prefix: &str| {
-        name.strip_prefix(prefix)
-            .and_then(|n| n.parse::<usize>().ok())
-    };
+    let sized = |prefix: &str| name.strip_prefix(prefix).and_then(|n| n.parse::<usize>().ok());
     Some(match name {
         "acct" => Op::Account,
         "region" => Op::Region,

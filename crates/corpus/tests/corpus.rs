@@ -16,12 +16,8 @@ fn gunzip(gz: &[u8]) -> String {
 }
 
 fn records(raw: &str) -> Vec<Value> {
-    let Value::Object(mut file) = serde_json::from_str(raw).unwrap() else {
-        panic!("not an object")
-    };
-    let Some(Value::Array(records)) = file.remove("Records") else {
-        panic!("no Records")
-    };
+    let Value::Object(mut file) = serde_json::from_str(raw).unwrap() else { panic!("not an object") };
+    let Some(Value::Array(records)) = file.remove("Records") else { panic!("no Records") };
     records
 }
 
@@ -31,12 +27,7 @@ fn on_disk(folder: &Path, into: &mut BTreeMap<String, Vec<u8>>, root: &Path) {
         if path.is_dir() {
             on_disk(&path, into, root);
         } else {
-            let key = path
-                .strip_prefix(root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned();
+            let key = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
             into.insert(key, std::fs::read(&path).unwrap());
         }
     }
@@ -76,21 +67,14 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
     let lazily: BTreeMap<String, Vec<u8>> = corpus.files().collect();
     for threads in [1, 3] {
         let folder = tempfile::tempdir().unwrap();
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| corpus.write(folder.path())).unwrap();
         let mut written = BTreeMap::new();
         on_disk(folder.path(), &mut written, folder.path());
         assert!(written == lazily, "{threads} threads wrote other bytes");
     }
     let other: BTreeMap<String, Vec<u8>> = Corpus { seed: 8, ..corpus }.files().collect();
-    assert!(
-        other
-            .keys()
-            .all(|key| key.contains("Digest") || !lazily.contains_key(key))
-    );
+    assert!(other.keys().all(|key| key.contains("Digest") || !lazily.contains_key(key)));
 }
 
 #[test]
@@ -112,11 +96,7 @@ fn the_summary_agrees_with_a_recount() {
             events += 1;
             let id = text(&record, "eventID").to_owned();
             let again = record.to_string();
-            assert_eq!(
-                *distinct.entry(id).or_insert_with(|| again.clone()),
-                again,
-                "{key}"
-            );
+            assert_eq!(*distinct.entry(id).or_insert_with(|| again.clone()), again, "{key}");
         }
     }
     assert_eq!((summary.files, summary.events), (files, events));
@@ -126,37 +106,17 @@ fn the_summary_agrees_with_a_recount() {
     let twice = (events - corpus.events) as f64 / corpus.events as f64;
     assert!((0.15..0.25).contains(&twice), "{twice}");
 
-    let insights: Vec<_> = written
-        .iter()
-        .filter(|(key, _)| key.contains("/CloudTrail-Insight/"))
-        .collect();
+    let insights: Vec<_> = written.iter().filter(|(key, _)| key.contains("/CloudTrail-Insight/")).collect();
     assert_eq!(summary.insight_files, insights.len() as u64);
-    let insight_records: Vec<Value> = insights
-        .iter()
-        .flat_map(|(_, gz)| records(&gunzip(gz)))
-        .collect();
+    let insight_records: Vec<Value> = insights.iter().flat_map(|(_, gz)| records(&gunzip(gz))).collect();
     assert_eq!(summary.insight_events, insight_records.len() as u64);
-    assert!(
-        insight_records
-            .iter()
-            .all(|r| text(r, "eventCategory") == "Insight" && r["insightDetails"].is_object())
-    );
+    assert!(insight_records.iter().all(|r| text(r, "eventCategory") == "Insight" && r["insightDetails"].is_object()));
     assert!(!insights.is_empty());
 
-    let digests: Vec<_> = written
-        .iter()
-        .filter(|(key, _)| key.contains("/CloudTrail-Digest/"))
-        .collect();
+    let digests: Vec<_> = written.iter().filter(|(key, _)| key.contains("/CloudTrail-Digest/")).collect();
     assert_eq!(summary.digest_files, digests.len() as u64);
-    assert_eq!(
-        digests.len(),
-        3 * 3 * 3 * 24,
-        "accounts, Regions, days, hours"
-    );
-    assert_eq!(
-        written.len() as u64,
-        summary.files + summary.insight_files + summary.digest_files
-    );
+    assert_eq!(digests.len(), 3 * 3 * 3 * 24, "accounts, Regions, days, hours");
+    assert_eq!(written.len() as u64, summary.files + summary.insight_files + summary.digest_files);
 }
 
 #[test]
@@ -164,10 +124,7 @@ fn digests_name_the_delivered_files() {
     let written: BTreeMap<String, Vec<u8>> = full().files().collect();
     let mut named = BTreeSet::new();
     let mut chained = 0;
-    for (key, gz) in written
-        .iter()
-        .filter(|(key, _)| key.contains("/CloudTrail-Digest/"))
-    {
+    for (key, gz) in written.iter().filter(|(key, _)| key.contains("/CloudTrail-Digest/")) {
         let digest: Value = serde_json::from_str(&gunzip(gz)).unwrap();
         assert_eq!(text(&digest, "digestS3Object"), key);
         if let Some(previous) = digest["previousDigestS3Object"].as_str() {
@@ -189,48 +146,18 @@ fn keys_and_times_are_as_delivered() {
     let corpus = full();
     for (key, gz) in corpus.files().filter(|(key, _)| is_log(key)) {
         let parts: Vec<&str> = key.split('/').collect();
-        let [
-            p1,
-            p2,
-            logs,
-            org,
-            account,
-            trail,
-            region,
-            year,
-            month,
-            day,
-            name,
-        ] = parts[..]
-        else {
-            panic!("{key}")
-        };
-        assert_eq!(
-            (p1, p2, logs, org, trail),
-            ("logs", "all", "AWSLogs", "o-exampleorg1", "CloudTrail")
-        );
+        let [p1, p2, logs, org, account, trail, region, year, month, day, name] = parts[..] else { panic!("{key}") };
+        assert_eq!((p1, p2, logs, org, trail), ("logs", "all", "AWSLogs", "o-exampleorg1", "CloudTrail"));
         let stem = name.strip_suffix(".json.gz").unwrap();
-        let [a, t, r, stamp, unique] = stem.split('_').collect::<Vec<_>>()[..] else {
-            panic!("{name}")
-        };
+        let [a, t, r, stamp, unique] = stem.split('_').collect::<Vec<_>>()[..] else { panic!("{name}") };
         assert_eq!((a, t, r), (account, "CloudTrail", region));
         assert!(
-            stamp.starts_with(&format!("{year}{month}{day}T"))
-                && stamp.ends_with('Z')
-                && stamp.len() == 14,
+            stamp.starts_with(&format!("{year}{month}{day}T")) && stamp.ends_with('Z') && stamp.len() == 14,
             "{stamp}"
         );
         assert!(unique.len() == 16 && unique.bytes().all(|b| b.is_ascii_alphanumeric()));
-        assert_eq!(
-            gz[..10],
-            [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0],
-            "as AWS writes it"
-        );
-        let delivered = format!(
-            "{year}-{month}-{day}T{}:{}:00Z",
-            &stamp[9..11],
-            &stamp[11..13]
-        );
+        assert_eq!(gz[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0], "as AWS writes it");
+        let delivered = format!("{year}-{month}-{day}T{}:{}:00Z", &stamp[9..11], &stamp[11..13]);
         for record in records(&gunzip(&gz)) {
             assert!(text(&record, "eventTime") <= delivered.as_str());
             assert_eq!(text(&record, "recipientAccountId"), account);
@@ -249,19 +176,13 @@ fn planted_facts_can_be_found_and_nothing_else_looks_like_them() {
             seen.insert(text(&record, "eventID").to_owned(), record);
         }
     }
-    let strange: u64 = seen
-        .values()
-        .filter(|r| text(r, "sourceIPAddress").starts_with("192.0.2."))
-        .count() as u64;
+    let strange: u64 = seen.values().filter(|r| text(r, "sourceIPAddress").starts_with("192.0.2.")).count() as u64;
     assert_eq!(strange, planted.iter().map(|p| p.count).sum::<u64>());
     for fact in &planted {
         let matching: Vec<&Value> = seen
             .values()
             .filter(|r| {
-                let (request, answer) = (
-                    r["requestParameters"].to_string(),
-                    r["responseElements"].to_string(),
-                );
+                let (request, answer) = (r["requestParameters"].to_string(), r["responseElements"].to_string());
                 text(r, "eventName") == fact.event_name
                     && match fact.name {
                         "root sign-in without MFA" => {
@@ -269,12 +190,9 @@ fn planted_facts_can_be_found_and_nothing_else_looks_like_them() {
                                 && text(&r["additionalEventData"], "MFAUsed") == "No"
                         }
                         "access key for another user" => {
-                            text(&r["userIdentity"], "userName")
-                                != text(&r["requestParameters"], "userName")
+                            text(&r["userIdentity"], "userName") != text(&r["requestParameters"], "userName")
                         }
-                        "bucket opened to everyone" => {
-                            request.contains(r#""Effect":"Allow","Principal":"*""#)
-                        }
+                        "bucket opened to everyone" => request.contains(r#""Effect":"Allow","Principal":"*""#),
                         "sign-in failures" => answer.contains("Failure"),
                         "secrets read in a burst" => text(r, "sourceIPAddress") == fact.source_ip,
                         "port 22 opened to the world" => request.contains("0.0.0.0/0"),
@@ -284,12 +202,7 @@ fn planted_facts_can_be_found_and_nothing_else_looks_like_them() {
             .collect();
         assert_eq!(matching.len() as u64, fact.count, "{}", fact.name);
         for record in matching {
-            assert_eq!(
-                text(record, "recipientAccountId"),
-                fact.account,
-                "{}",
-                fact.name
-            );
+            assert_eq!(text(record, "recipientAccountId"), fact.account, "{}", fact.name);
             assert_eq!(text(record, "awsRegion"), fact.region);
             assert_eq!(text(record, "sourceIPAddress"), fact.source_ip);
         }
@@ -299,12 +212,7 @@ fn planted_facts_can_be_found_and_nothing_else_looks_like_them() {
 #[test]
 fn files_have_the_shape_of_their_profile() {
     let shape = |profile, events| {
-        let corpus = Corpus {
-            profile,
-            events,
-            days: 30,
-            ..Corpus::default()
-        };
+        let corpus = Corpus { profile, events, days: 30, ..Corpus::default() };
         let (mut counts, mut sizes, mut raw_bytes, mut gz_bytes) = (Vec::new(), Vec::new(), 0, 0);
         for (_, gz) in corpus.files() {
             let raw = gunzip(&gz);
@@ -315,12 +223,7 @@ fn files_have_the_shape_of_their_profile() {
             gz_bytes += gz.len();
         }
         let single = counts.iter().filter(|n| **n == 1).count() as f64 / counts.len() as f64;
-        (
-            median(counts),
-            single,
-            sizes,
-            raw_bytes as f64 / gz_bytes as f64,
-        )
+        (median(counts), single, sizes, raw_bytes as f64 / gz_bytes as f64)
     };
     let (records, _, sizes, ratio) = shape(Profile::Busy, 16_000);
     assert!((120..=180).contains(&records), "{records}");
@@ -335,20 +238,14 @@ fn files_have_the_shape_of_their_profile() {
 
     let (records, _, sizes, _) = shape(Profile::Huge, 400);
     assert!(records <= 6, "{records}");
-    let large = sizes
-        .iter()
-        .filter(|n| (20_000..=205_000).contains(*n))
-        .count();
+    let large = sizes.iter().filter(|n| (20_000..=205_000).contains(*n)).count();
     assert!(large * 2 > sizes.len(), "{large} of {}", sizes.len());
     assert!(sizes.iter().all(|n| *n < 256 * 1024));
 }
 
 #[test]
 fn the_mix_is_broad() {
-    let corpus = Corpus {
-        events: 25_000,
-        ..Corpus::default()
-    };
+    let corpus = Corpus { events: 25_000, ..Corpus::default() };
     let mut by: HashMap<&str, HashMap<String, usize>> = HashMap::new();
     let (mut errors, mut principals) = (0, HashMap::<String, usize>::new());
     for (_, gz) in corpus.files() {
@@ -364,21 +261,14 @@ fn the_mix_is_broad() {
                 ("eventType", text(&record, "eventType")),
                 ("type", text(identity, "type")),
             ] {
-                *by.entry(field)
-                    .or_default()
-                    .entry(value.to_owned())
-                    .or_default() += 1;
+                *by.entry(field).or_default().entry(value.to_owned()).or_default() += 1;
             }
             errors += usize::from(record.get("errorCode").is_some());
             if text(&record, "recipientAccountId") == "111122223333" {
                 *principals.entry(identity.to_string()).or_default() += 1;
             }
             let session = &identity["sessionContext"]["attributes"]["creationDate"];
-            assert!(
-                session
-                    .as_str()
-                    .is_none_or(|created| created <= text(&record, "eventTime"))
-            );
+            assert!(session.as_str().is_none_or(|created| created <= text(&record, "eventTime")));
         }
     }
     assert!(by["eventSource"].len() >= 25, "{:?}", by["eventSource"]);
@@ -387,41 +277,21 @@ fn the_mix_is_broad() {
     assert_eq!(by["eventCategory"].len(), 2);
     assert_eq!(by["eventType"].len(), 3);
     let kinds: BTreeSet<&str> = by["type"].keys().map(String::as_str).collect();
-    let expected = [
-        "AWSService",
-        "AssumedRole",
-        "IAMUser",
-        "IdentityCenterUser",
-        "Root",
-        "SAMLUser",
-        "WebIdentityUser",
-    ];
+    let expected =
+        ["AWSService", "AssumedRole", "IAMUser", "IdentityCenterUser", "Root", "SAMLUser", "WebIdentityUser"];
     assert_eq!(kinds, BTreeSet::from(expected));
     let share = errors as f64 / corpus.events as f64;
     assert!((0.015..0.06).contains(&share), "{share}");
     let busiest = *principals.values().max().unwrap();
-    assert!(
-        busiest * 50 > principals.values().sum::<usize>(),
-        "a session is used again and again"
-    );
+    assert!(busiest * 50 > principals.values().sum::<usize>(), "a session is used again and again");
 }
 
 #[test]
 fn small_and_odd_corpora() {
     for events in [0, 1, 2, 5, 300] {
-        let corpus = Corpus {
-            events,
-            accounts: 0,
-            regions: Vec::new(),
-            days: 0,
-            duplicates: 1.0,
-            ..Corpus::default()
-        };
-        let ids: Vec<String> = corpus
-            .files()
-            .flat_map(|(_, gz)| records(&gunzip(&gz)))
-            .map(|r| text(&r, "eventID").to_owned())
-            .collect();
+        let corpus = Corpus { events, accounts: 0, regions: Vec::new(), days: 0, duplicates: 1.0, ..Corpus::default() };
+        let ids: Vec<String> =
+            corpus.files().flat_map(|(_, gz)| records(&gunzip(&gz))).map(|r| text(&r, "eventID").to_owned()).collect();
         assert_eq!(ids.len() as u64, 2 * events);
         assert_eq!(ids.iter().collect::<BTreeSet<_>>().len() as u64, events);
     }
@@ -429,32 +299,10 @@ fn small_and_odd_corpora() {
 
 #[test]
 fn days_count_over_leap_years() {
-    assert_eq!(
-        Day {
-            year: 2026,
-            month: 3,
-            day: 2
-        }
-        .epoch(),
-        1_772_409_600
-    );
+    assert_eq!(Day { year: 2026, month: 3, day: 2 }.epoch(), 1_772_409_600);
     for epoch in (31_536_000..4_000_000_000).step_by(86_400 * 13) {
         let day = Day::of_epoch(epoch);
         assert_eq!(day.epoch(), epoch, "{day}");
     }
-    assert_eq!(
-        Day {
-            year: 2028,
-            month: 2,
-            day: 29
-        }
-        .epoch()
-            + 86_400,
-        Day {
-            year: 2028,
-            month: 3,
-            day: 1
-        }
-        .epoch()
-    );
+    assert_eq!(Day { year: 2028, month: 2, day: 29 }.epoch() + 86_400, Day { year: 2028, month: 3, day: 1 }.epoch());
 }

@@ -22,10 +22,7 @@ impl fmt::Display for Position {
 
 impl From<Location> for Position {
     fn from(l: Location) -> Self {
-        Self {
-            line: l.line.max(1),
-            column: l.column.max(1),
-        }
+        Self { line: l.line.max(1), column: l.column.max(1) }
     }
 }
 
@@ -58,19 +55,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     pub(crate) fn syntax(position: Location, message: impl Into<String>) -> Self {
         let position = (position.line > 0).then(|| position.into());
-        Self {
-            kind: Kind::SyntaxError,
-            position,
-            message: message.into(),
-        }
+        Self { kind: Kind::SyntaxError, position, message: message.into() }
     }
 
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::NotSupported,
-            position: None,
-            message: message.into(),
-        }
+        Self { kind: Kind::NotSupported, position: None, message: message.into() }
     }
 }
 
@@ -83,25 +72,13 @@ impl From<ParserError> for Error {
         // sqlparser writes the place at the end of its messages: "…, found: x at Line: 1, Column: 8".
         let place = text.rfind(" at Line: ").and_then(|at| {
             let (line, column) = text[at + " at Line: ".len()..].split_once(", Column: ")?;
-            Some((
-                at,
-                Position {
-                    line: line.trim().parse().ok()?,
-                    column: column.trim().parse().ok()?,
-                },
-            ))
+            Some((at, Position { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? }))
         });
         match place {
-            Some((at, position)) => Self {
-                kind: Kind::SyntaxError,
-                position: Some(position),
-                message: text[..at].to_owned(),
-            },
-            None => Self {
-                kind: Kind::SyntaxError,
-                position: None,
-                message: text,
-            },
+            Some((at, position)) => {
+                Self { kind: Kind::SyntaxError, position: Some(position), message: text[..at].to_owned() }
+            }
+            None => Self { kind: Kind::SyntaxError, position: None, message: text },
         }
     }
 }

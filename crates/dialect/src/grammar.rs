@@ -4,9 +4,8 @@ use std::any::TypeId;
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectName,
-    Statement, Value, ValueWithSpan,
+    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectName, Statement, Value, ValueWithSpan,
 };
 use sqlparser::dialect::{Dialect, GenericDialect};
 use sqlparser::keywords::Keyword;
@@ -72,12 +71,7 @@ impl Dialect for Trino {
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr>> {
         prefix(parser).transpose()
     }
-    fn parse_infix(
-        &self,
-        parser: &mut Parser<'_>,
-        expr: &Expr,
-        _precedence: u8,
-    ) -> Option<Result<Expr>> {
+    fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _precedence: u8) -> Option<Result<Expr>> {
         if parser.parse_keywords(&[Keyword::AT, Keyword::TIME, Keyword::ZONE]) {
             let zone = parser.parse_subexpr(self.prec_value(sqlparser::dialect::Precedence::AtTz));
             return Some(zone.map(|zone| call("at_timezone", vec![expr.clone(), zone])));
@@ -94,19 +88,12 @@ pub(crate) fn statement(p: &mut Parser<'_>) -> DialectResult<Statement> {
         Token::LParen => Keyword::SELECT,
         Token::EOF => return Err(Error::syntax(first.span.start, "the statement is empty")),
         other => {
-            return Err(Error::syntax(
-                first.span.start,
-                format!("mismatched input '{other}': expected a query"),
-            ));
+            return Err(Error::syntax(first.span.start, format!("mismatched input '{other}': expected a query")));
         }
     };
     let statement = match word {
-        Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE => {
-            Statement::Query(p.parse_query()?)
-        }
-        Keyword::EXPLAIN | Keyword::SHOW | Keyword::DESCRIBE | Keyword::DESC => {
-            p.parse_statement()?
-        }
+        Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE => Statement::Query(p.parse_query()?),
+        Keyword::EXPLAIN | Keyword::SHOW | Keyword::DESCRIBE | Keyword::DESC => p.parse_statement()?,
         Keyword::INSERT
         | Keyword::UPDATE
         | Keyword::DELETE
@@ -138,31 +125,21 @@ pub(crate) fn statement(p: &mut Parser<'_>) -> DialectResult<Statement> {
         Token::EOF => Ok(statement),
         _ => Err(Error::syntax(
             rest.span.start,
-            format!(
-                "mismatched input '{}': expected the end of the statement",
-                rest.token
-            ),
+            format!("mismatched input '{}': expected the end of the statement", rest.token),
         )),
     }
 }
 
 /// A call of `name`; names that begin with `$` are ours and cannot be written in a query.
 pub(crate) fn call(name: &str, args: Vec<Expr>) -> Expr {
-    let ident = if name.starts_with('$') {
-        Ident::with_quote('"', name)
-    } else {
-        Ident::new(name)
-    };
+    let ident = if name.starts_with('$') { Ident::with_quote('"', name) } else { Ident::new(name) };
     Expr::Function(Function {
         name: ObjectName::from(vec![ident]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
             duplicate_treatment: None,
-            args: args
-                .into_iter()
-                .map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a)))
-                .collect(),
+            args: args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect(),
             clauses: vec![],
         }),
         filter: None,
@@ -174,18 +151,12 @@ pub(crate) fn call(name: &str, args: Vec<Expr>) -> Expr {
 
 /// A varchar literal.
 pub(crate) fn text(value: impl Into<String>) -> Expr {
-    Expr::Value(ValueWithSpan {
-        value: Value::SingleQuotedString(value.into()),
-        span: Span::empty(),
-    })
+    Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(value.into()), span: Span::empty() })
 }
 
 /// An integer literal that lowering leaves alone.
 pub(crate) fn number(value: impl ToString) -> Expr {
-    Expr::Value(ValueWithSpan {
-        value: Value::Number(value.to_string(), false),
-        span: Span::empty(),
-    })
+    Expr::Value(ValueWithSpan { value: Value::Number(value.to_string(), false), span: Span::empty() })
 }
 
 fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
@@ -206,12 +177,7 @@ fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
             p.expect_token(&Token::RParen)?;
             cast(&format!("${name}"), expr, &to)
         }
-        "interval"
-            if matches!(
-                next,
-                Token::SingleQuotedString(_) | Token::Minus | Token::Plus
-            ) =>
-        {
+        "interval" if matches!(next, Token::SingleQuotedString(_) | Token::Minus | Token::Plus) => {
             p.advance_token();
             interval(p)?
         }
@@ -237,8 +203,7 @@ fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
             p.advance_token();
             p.expect_token(&Token::LParen)?;
             // IN must stay for us: read the left side above the precedence of IN.
-            let part =
-                p.parse_subexpr(Trino.prec_value(sqlparser::dialect::Precedence::Between))?;
+            let part = p.parse_subexpr(Trino.prec_value(sqlparser::dialect::Precedence::Between))?;
             p.expect_keyword_is(Keyword::IN)?;
             let whole = p.parse_expr()?;
             p.expect_token(&Token::RParen)?;
@@ -275,9 +240,7 @@ fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
             p.expect_token(&Token::RParen)?;
             call("normalize", args)
         }
-        "ceil" | "ceiling" | "floor" | "convert" | "overlay" | "left" | "right" | "replace"
-            if called =>
-        {
+        "ceil" | "ceiling" | "floor" | "convert" | "overlay" | "left" | "right" | "replace" if called => {
             p.advance_token();
             p.expect_token(&Token::LParen)?;
             let args = p.parse_comma_separated0(Parser::parse_expr, Token::RParen)?;
@@ -317,9 +280,7 @@ fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
             p.advance_token();
             call(&name, vec![])
         }
-        _ if keyword != Keyword::NOT
-            && !matches!(keyword, Keyword::CASE | Keyword::EXISTS | Keyword::NULL) =>
-        {
+        _ if keyword != Keyword::NOT && !matches!(keyword, Keyword::CASE | Keyword::EXISTS | Keyword::NULL) => {
             return typed_literal(p, &name);
         }
         _ => return Ok(None),
@@ -335,22 +296,13 @@ pub(crate) fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
         operand: None,
-        conditions: vec![sqlparser::ast::CaseWhen {
-            condition,
-            result: then,
-        }],
+        conditions: vec![sqlparser::ast::CaseWhen { condition, result: then }],
         else_result: otherwise.map(Box::new),
     }
 }
 
 fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
-    let params = params
-        .into_iter()
-        .map(|name| LambdaFunctionParameter {
-            name,
-            data_type: None,
-        })
-        .collect();
+    let params = params.into_iter().map(|name| LambdaFunctionParameter { name, data_type: None }).collect();
     Expr::Lambda(LambdaFunction {
         params: sqlparser::ast::OneOrManyWithParens::Many(params),
         body: Box::new(body),
@@ -396,10 +348,8 @@ fn typed_literal(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
         "timestamp" | "time" => format!("{name}{}", time_type(&value)),
         "int" => "integer".to_owned(),
         "decimal" => decimal_type(&value),
-        "date" | "bigint" | "integer" | "smallint" | "tinyint" | "real" | "double" | "boolean"
-        | "json" | "ipaddress" | "uuid" | "char" | "varchar" | "varbinary" | "jsonpath" => {
-            name.to_owned()
-        }
+        "date" | "bigint" | "integer" | "smallint" | "tinyint" | "real" | "double" | "boolean" | "json"
+        | "ipaddress" | "uuid" | "char" | "varchar" | "varbinary" | "jsonpath" => name.to_owned(),
         _ => return Ok(None),
     };
     for _ in 0..=at {
@@ -408,11 +358,7 @@ fn typed_literal(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
     if name == "varchar" {
         return Ok(Some(text(value)));
     }
-    let function = if name == "json" {
-        "json_parse"
-    } else {
-        "$cast"
-    };
+    let function = if name == "json" { "json_parse" } else { "$cast" };
     if function == "json_parse" {
         return Ok(Some(call(function, vec![text(value)])));
     }
@@ -421,23 +367,13 @@ fn typed_literal(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
 
 /// The precision that the digits of a literal give, and whether it names a zone.
 fn time_type(value: &str) -> String {
-    let digits = value.rsplit_once('.').map_or(0, |(_, rest)| {
-        rest.bytes().take_while(u8::is_ascii_digit).count()
-    });
-    let clock = value.trim().split_once([' ', 'T']).map_or(
-        if value.contains(':') && !value.contains(' ') {
-            value
-        } else {
-            ""
-        },
-        |(_, rest)| rest,
-    );
+    let digits = value.rsplit_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+    let clock = value
+        .trim()
+        .split_once([' ', 'T'])
+        .map_or(if value.contains(':') && !value.contains(' ') { value } else { "" }, |(_, rest)| rest);
     let after = clock.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == '.');
-    let zone = if after.trim().is_empty() {
-        ""
-    } else {
-        " with time zone"
-    };
+    let zone = if after.trim().is_empty() { "" } else { " with time zone" };
     format!("({digits}){zone}")
 }
 
@@ -474,27 +410,15 @@ fn interval(p: &mut Parser<'_>) -> Result<Expr> {
         }
     };
     let from = unit(p)?;
-    let to = if p.parse_keyword(Keyword::TO) {
-        Some(unit(p)?)
-    } else {
-        None
-    };
+    let to = if p.parse_keyword(Keyword::TO) { Some(unit(p)?) } else { None };
     match crate::lower::interval_amount(&value, from, to) {
         Some((amount, months)) => {
             let amount = if negative { -amount } else { amount };
-            let to = if months {
-                "Interval(YearMonth)"
-            } else {
-                "Duration(Millisecond)"
-            };
+            let to = if months { "Interval(YearMonth)" } else { "Duration(Millisecond)" };
             let amount = Expr::Cast {
                 kind: sqlparser::ast::CastKind::Cast,
                 expr: Box::new(text(amount.to_string())),
-                data_type: if months {
-                    DataType::Int(None)
-                } else {
-                    DataType::BigInt(None)
-                },
+                data_type: if months { DataType::Int(None) } else { DataType::BigInt(None) },
                 array: false,
                 format: None,
             };
@@ -525,13 +449,10 @@ fn row(p: &mut Parser<'_>) -> Result<Expr> {
     if !named {
         return Ok(Expr::Tuple(fields.into_iter().map(|(v, _)| v).collect()));
     }
-    let args = fields
-        .into_iter()
-        .enumerate()
-        .flat_map(|(i, (value, name))| {
-            let name = name.map_or_else(|| format!("field{i}"), |n| n.value.to_lowercase());
-            [text(name), value]
-        });
+    let args = fields.into_iter().enumerate().flat_map(|(i, (value, name))| {
+        let name = name.map_or_else(|| format!("field{i}"), |n| n.value.to_lowercase());
+        [text(name), value]
+    });
     Ok(call("named_struct", args.collect()))
 }
 

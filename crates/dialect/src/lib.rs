@@ -23,6 +23,7 @@ use sqlparser::ast::Statement;
 use sqlparser::parser::Parser;
 
 pub use error::{Error, Kind, Position, Result};
+pub use lower::{field, like_pattern};
 pub use output::OutputName;
 
 /// A statement ready for DataFusion's planner.
@@ -34,6 +35,8 @@ pub struct Parsed {
     pub names: Vec<OutputName>,
     /// Names whose written form differs from the folded one: folded → as written (keys of maps keep their case).
     pub written: std::collections::HashMap<String, String>,
+    /// The columns of the file that an event came from (`"$path"`, …) are named somewhere.
+    pub hidden: bool,
 }
 
 /// Nesting of expressions and queries above which a statement is refused.
@@ -47,16 +50,10 @@ const DEPTH: usize = 200;
 pub fn parse(sql: &str) -> Result<Parsed> {
     let dialect = grammar::Trino;
     let tokens = tokens::read(&dialect, sql)?;
-    let written = tokens.written;
-    let mut parser = Parser::new(&dialect)
-        .with_recursion_limit(DEPTH)
-        .with_tokens_with_locations(tokens.tokens);
+    let (written, hidden) = (tokens.written, tokens.hidden);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
     let mut statement = grammar::statement(&mut parser)?;
     let names = output::names(&statement, &written);
-    lower::lower(&mut statement)?;
-    Ok(Parsed {
-        statement,
-        names,
-        written,
-    })
+    lower::lower(&mut statement, hidden)?;
+    Ok(Parsed { statement, names, written, hidden })
 }

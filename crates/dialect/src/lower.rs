@@ -4,20 +4,21 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, Expr, Fetch, FunctionArguments, GroupByExpr,
-    Ident, LimitClause, OrderByKind, Query, Select, SelectItem, Statement, Subscript, Value,
-    VisitMut, VisitorMut, WindowFrameBound, WindowType,
+    AccessExpr, BinaryOperator, CastKind, DataType, ExceptSelectItem, Expr, Fetch, FunctionArguments, GroupByExpr,
+    Ident, LimitClause, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, Subscript,
+    TableFactor, Value, VisitMut, VisitorMut, WindowFrameBound, WindowType,
 };
 
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, text};
 use crate::output::last_part;
+use crate::tokens::HIDDEN;
 
 /// Rewrites `statement` in place.
-pub(crate) fn lower(statement: &mut Statement) -> Result<()> {
-    match statement.visit(&mut Lower {
-        lambda_parameters: Vec::new(),
-    }) {
+///
+/// `hidden`: tables have the hidden columns, so `*` must leave them out.
+pub(crate) fn lower(statement: &mut Statement, hidden: bool) -> Result<()> {
+    match statement.visit(&mut Lower { lambda_parameters: Vec::new(), hidden, named_queries: HashSet::new() }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
@@ -26,6 +27,9 @@ pub(crate) fn lower(statement: &mut Statement) -> Result<()> {
 struct Lower {
     /// Parameters of the lambdas around the expression at hand, innermost last.
     lambda_parameters: Vec<Vec<String>>,
+    hidden: bool,
+    /// Names that WITH has given to queries.
+    named_queries: HashSet<String>,
 }
 
 impl VisitorMut for Lower {
@@ -33,13 +37,7 @@ impl VisitorMut for Lower {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
         if let Expr::Lambda(lambda) = expr {
-            self.lambda_parameters.push(
-                lambda
-                    .params
-                    .iter()
-                    .map(|p| p.name.value.to_lowercase())
-                    .collect(),
-            );
+            self.lambda_parameters.push(lambda.params.iter().map(|p| p.name.value.to_lowercase()).collect());
         }
         ControlFlow::Continue(())
     }
@@ -51,7 +49,17 @@ impl VisitorMut for Lower {
         }
     }
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Some(with) = &query.with {
+            self.named_queries.extend(with.cte_tables.iter().map(|t| t.alias.name.value.to_lowercase()));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if self.hidden {
+            self.hide_columns(select);
+        }
         name_columns(select);
         if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
             keys.iter_mut().for_each(restore_number);
@@ -69,12 +77,7 @@ impl VisitorMut for Lower {
             limit.iter_mut().for_each(restore_number);
             offset.iter_mut().for_each(|o| restore_number(&mut o.value));
         }
-        if let Some(Fetch {
-            with_ties,
-            quantity,
-            ..
-        }) = query.fetch.take()
-        {
+        if let Some(Fetch { with_ties, quantity, .. }) = query.fetch.take() {
             if with_ties {
                 return ControlFlow::Break(Error::unsupported("FETCH FIRST … WITH TIES"));
             }
@@ -83,11 +86,8 @@ impl VisitorMut for Lower {
             match &mut query.limit_clause {
                 Some(LimitClause::LimitOffset { limit, .. }) => *limit = Some(quantity),
                 _ => {
-                    query.limit_clause = Some(LimitClause::LimitOffset {
-                        limit: Some(quantity),
-                        offset: None,
-                        limit_by: vec![],
-                    })
+                    query.limit_clause =
+                        Some(LimitClause::LimitOffset { limit: Some(quantity), offset: None, limit_by: vec![] })
                 }
             }
         }
@@ -98,106 +98,115 @@ impl VisitorMut for Lower {
 impl Lower {
     fn expression(&mut self, expr: &mut Expr) -> Result<()> {
         let taken = std::mem::replace(expr, Expr::Tuple(Vec::new()));
-        *expr =
-            match taken {
-                Expr::Value(v) => match v.value {
-                    Value::Number(digits, false) => number(digits)?,
-                    Value::UnicodeStringLiteral(s) => text(s),
-                    value => Expr::Value(sqlparser::ast::ValueWithSpan {
-                        value,
-                        span: v.span,
-                    }),
-                },
-                Expr::CompoundIdentifier(parts) if self.is_lambda_parameter(&parts[0]) => {
-                    let mut parts = parts.into_iter();
-                    let root = parts
-                        .next()
-                        .map_or(Expr::Tuple(Vec::new()), Expr::Identifier);
-                    parts.fold(root, |e, part| field(e, &part))
-                }
-                Expr::CompoundFieldAccess { root, access_chain } => access_chain
-                    .into_iter()
-                    .try_fold(*root, |e, access| match access {
-                        AccessExpr::Dot(Expr::Identifier(part)) => Ok(field(e, &part)),
-                        AccessExpr::Subscript(Subscript::Index { index }) => {
-                            Ok(call("$subscript", vec![e, index]))
-                        }
-                        other => Err(Error::unsupported(format!("access {other}"))),
-                    })?,
-                Expr::BinaryOp {
-                    left,
-                    op: BinaryOperator::StringConcat,
-                    right,
-                } => call("concat", vec![*left, *right]),
-                Expr::Tuple(values) => call("struct", values),
+        *expr = match taken {
+            Expr::Value(v) => match v.value {
+                Value::Number(digits, false) => number(digits)?,
+                Value::UnicodeStringLiteral(s) => text(s),
+                value => Expr::Value(sqlparser::ast::ValueWithSpan { value, span: v.span }),
+            },
+            Expr::CompoundIdentifier(parts) if self.is_lambda_parameter(&parts[0]) => {
+                let mut parts = parts.into_iter();
+                let root = parts.next().map_or(Expr::Tuple(Vec::new()), Expr::Identifier);
+                parts.fold(root, |e, part| field(e, &part.value.to_lowercase()))
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                access_chain.into_iter().try_fold(*root, |e, access| match access {
+                    AccessExpr::Dot(Expr::Identifier(part)) => Ok(field(e, &part.value.to_lowercase())),
+                    AccessExpr::Subscript(Subscript::Index { index }) => Ok(call("$subscript", vec![e, index])),
+                    other => Err(Error::unsupported(format!("access {other}"))),
+                })?
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => call("concat", vec![*left, *right]),
+            Expr::Tuple(values) => call("struct", values),
+            Expr::Like { negated, any, expr, pattern, escape_char } => {
+                let escape = match escape_char.map(|e| e.value) {
+                    None => None,
+                    Some(Value::SingleQuotedString(s)) => Some(s),
+                    Some(other) => return Err(Error::unsupported(format!("ESCAPE {other}"))),
+                };
                 Expr::Like {
                     negated,
                     any,
                     expr,
-                    pattern,
-                    escape_char,
-                } => {
-                    let escape = match escape_char.map(|e| e.value) {
-                        None => None,
-                        Some(Value::SingleQuotedString(s)) => Some(s),
-                        Some(other) => return Err(Error::unsupported(format!("ESCAPE {other}"))),
-                    };
-                    Expr::Like {
-                        negated,
-                        any,
-                        expr,
-                        pattern: Box::new(pattern_of(*pattern, escape.as_deref())),
-                        escape_char: None,
-                    }
+                    pattern: Box::new(pattern_of(*pattern, escape.as_deref())),
+                    escape_char: None,
                 }
-                Expr::Function(mut f) => {
-                    if let Some(WindowType::WindowSpec(spec)) = &mut f.over
-                        && let Some(frame) = &mut spec.window_frame
-                    {
-                        for bound in
-                            std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut())
-                        {
-                            if let WindowFrameBound::Preceding(Some(n))
-                            | WindowFrameBound::Following(Some(n)) = bound
-                            {
-                                restore_number(n);
-                            }
+            }
+            Expr::Function(mut f) => {
+                if let Some(WindowType::WindowSpec(spec)) = &mut f.over
+                    && let Some(frame) = &mut spec.window_frame
+                {
+                    for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
+                        if let WindowFrameBound::Preceding(Some(n)) | WindowFrameBound::Following(Some(n)) = bound {
+                            restore_number(n);
                         }
                     }
-                    if matches!(f.args, FunctionArguments::None) && f.over.is_none() {
-                        Expr::Function(f)
-                    } else {
-                        Expr::Function(f)
+                }
+                if matches!(f.args, FunctionArguments::None) && f.over.is_none() {
+                    Expr::Function(f)
+                } else {
+                    Expr::Function(f)
+                }
+            }
+            Expr::Lambda(lambda) => {
+                self.lambda_parameters.pop();
+                Expr::Lambda(lambda)
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// Takes the hidden columns out of `*` and `t.*` where they stand for a table's columns.
+    fn hide_columns(&self, select: &mut Select) {
+        let tables: Vec<(String, bool)> = select
+            .from
+            .iter()
+            .flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)))
+            .filter_map(|t| match t {
+                TableFactor::Table { name, alias, .. } => {
+                    let table = name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.to_lowercase())?;
+                    let stored = !self.named_queries.contains(&table);
+                    Some((alias.as_ref().map_or(table, |a| a.name.value.to_lowercase()), stored))
+                }
+                _ => None,
+            })
+            .collect();
+        let except = || {
+            let mut names = HIDDEN.iter().map(|n| Ident::with_quote('"', *n));
+            names.next().map(|first_element| ExceptSelectItem { first_element, additional_elements: names.collect() })
+        };
+        let stored = tables.iter().filter(|(_, stored)| *stored).count();
+        for item in &mut select.projection {
+            match item {
+                SelectItem::Wildcard(options) if stored == 1 => options.opt_except = except(),
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                    let name = name.to_string().to_lowercase();
+                    if tables.iter().any(|(table, stored)| *stored && *table == name.trim_matches('"')) {
+                        options.opt_except = except();
                     }
                 }
-                Expr::Lambda(lambda) => {
-                    self.lambda_parameters.pop();
-                    Expr::Lambda(lambda)
-                }
-                other => other,
-            };
-        Ok(())
+                _ => {}
+            }
+        }
     }
 
     fn is_lambda_parameter(&self, ident: &Ident) -> bool {
         let name = ident.value.to_lowercase();
-        self.lambda_parameters
-            .iter()
-            .any(|scope| scope.contains(&name))
+        self.lambda_parameters.iter().any(|scope| scope.contains(&name))
     }
 }
 
-fn field(e: Expr, name: &Ident) -> Expr {
-    call("get_field", vec![e, text(name.value.to_lowercase())])
+/// The field `name` (folded) of a row, or the value of that key of a map.
+#[must_use]
+pub fn field(e: Expr, name: &str) -> Expr {
+    call("get_field", vec![e, text(name)])
 }
 
 /// Trino's LIKE has no escape character unless ESCAPE names one; DataFusion's is always the backslash.
 fn pattern_of(pattern: Expr, escape: Option<&str>) -> Expr {
     let Expr::Value(v) = &pattern else {
-        return call(
-            "$like_pattern",
-            std::iter::once(pattern).chain(escape.map(text)).collect(),
-        );
+        return call("$like_pattern", std::iter::once(pattern).chain(escape.map(text)).collect());
     };
     let Value::SingleQuotedString(s) = &v.value else {
         return pattern;
@@ -206,21 +215,12 @@ fn pattern_of(pattern: Expr, escape: Option<&str>) -> Expr {
     let escape = match (chars.next(), chars.next()) {
         (c, None) => c,
         _ => {
-            return call(
-                "$like_pattern",
-                vec![pattern.clone(), text(escape.unwrap_or_default())],
-            );
+            return call("$like_pattern", vec![pattern.clone(), text(escape.unwrap_or_default())]);
         }
     };
     match like_pattern(s, escape) {
         Some(s) => text(s),
-        None => call(
-            "$like_pattern",
-            vec![
-                pattern.clone(),
-                text(escape.map(String::from).unwrap_or_default()),
-            ],
-        ),
+        None => call("$like_pattern", vec![pattern.clone(), text(escape.map(String::from).unwrap_or_default())]),
     }
 }
 
@@ -270,11 +270,7 @@ fn number(digits: String) -> Result<Expr> {
         let digits = plain.trim_start_matches('0');
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let precision = (whole.len() + fraction.len()).max(1);
-        return Ok(cast(
-            "$cast",
-            text(plain.as_str()),
-            &format!("decimal({precision}, {})", fraction.len()),
-        ));
+        return Ok(cast("$cast", text(plain.as_str()), &format!("decimal({precision}, {})", fraction.len())));
     }
     match plain.parse::<i64>() {
         Ok(n) if i32::try_from(n).is_ok() => Ok(of(DataType::Int(None))),
@@ -289,11 +285,7 @@ fn number(digits: String) -> Result<Expr> {
 
 /// Undoes [`number`] where the planner wants to see the literal: ordinals, limits, frames.
 fn restore_number(expr: &mut Expr) {
-    if let Expr::Cast {
-        expr: inner,
-        data_type: DataType::Int(None) | DataType::BigInt(None),
-        ..
-    } = expr
+    if let Expr::Cast { expr: inner, data_type: DataType::Int(None) | DataType::BigInt(None), .. } = expr
         && let Expr::Value(v) = &**inner
         && matches!(v.value, Value::Number(..))
     {
@@ -307,10 +299,8 @@ fn name_columns(select: &mut Select) {
     for (i, item) in select.projection.iter_mut().enumerate() {
         let name = match item {
             SelectItem::ExprWithAlias { alias, .. } => alias.value.to_lowercase(),
-            SelectItem::UnnamedExpr(e) => last_part(e).map_or_else(
-                || call_name(e).unwrap_or_else(|| format!("_col{i}")),
-                |ident| ident.value.to_lowercase(),
-            ),
+            SelectItem::UnnamedExpr(e) => last_part(e)
+                .map_or_else(|| call_name(e).unwrap_or_else(|| format!("_col{i}")), |ident| ident.value.to_lowercase()),
             _ => continue,
         };
         let mut unique = name.clone();
@@ -321,8 +311,7 @@ fn name_columns(select: &mut Select) {
         }
         let alias = Ident::with_quote('"', unique.clone());
         match item {
-            SelectItem::UnnamedExpr(Expr::Identifier(ident))
-                if ident.value.to_lowercase() == unique => {}
+            SelectItem::UnnamedExpr(Expr::Identifier(ident)) if ident.value.to_lowercase() == unique => {}
             SelectItem::UnnamedExpr(e) => {
                 let expr = std::mem::replace(e, Expr::Tuple(Vec::new()));
                 *item = SelectItem::ExprWithAlias { expr, alias };
@@ -343,12 +332,12 @@ fn call_name(expr: &Expr) -> Option<String> {
         return None;
     };
     match list.args.last() {
-        Some(sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(
-            Expr::Value(v),
-        ))) => match &v.value {
-            Value::SingleQuotedString(s) => Some(s.clone()),
-            _ => None,
-        },
+        Some(sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(Expr::Value(v)))) => {
+            match &v.value {
+                Value::SingleQuotedString(s) => Some(s.clone()),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
@@ -363,11 +352,7 @@ pub(crate) fn interval_amount(value: &str, from: &str, to: Option<&str>) -> Opti
     if matches!(from, "year" | "month") {
         let months = match (from, to) {
             ("year", Some("month")) => match value.split_once('-') {
-                Some((y, m)) => y
-                    .parse::<i64>()
-                    .ok()?
-                    .checked_mul(12)?
-                    .checked_add(m.parse().ok()?)?,
+                Some((y, m)) => y.parse::<i64>().ok()?.checked_mul(12)?.checked_add(m.parse().ok()?)?,
                 None => value.parse::<i64>().ok()?.checked_mul(12)?,
             },
             ("year", None | Some("year")) => value.parse::<i64>().ok()?.checked_mul(12)?,
@@ -376,13 +361,8 @@ pub(crate) fn interval_amount(value: &str, from: &str, to: Option<&str>) -> Opti
         };
         return Some((sign * months, true));
     }
-    const UNITS: [(&str, i64); 5] = [
-        ("week", 604_800_000),
-        ("day", 86_400_000),
-        ("hour", 3_600_000),
-        ("minute", 60_000),
-        ("second", 1_000),
-    ];
+    const UNITS: [(&str, i64); 5] =
+        [("week", 604_800_000), ("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000)];
     let first = UNITS.iter().position(|u| u.0 == from)?;
     let last = UNITS.iter().position(|u| u.0 == to.unwrap_or(from))?;
     let mut total = 0i64;
@@ -396,11 +376,7 @@ pub(crate) fn interval_amount(value: &str, from: &str, to: Option<&str>) -> Opti
             Some(_) => return None,
             None => (part, ""),
         };
-        let whole = if whole.is_empty() {
-            0
-        } else {
-            whole.parse::<i64>().ok()?
-        };
+        let whole = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()? };
         total = total.checked_add(whole.checked_mul(UNITS[unit].1)?)?;
         if !fraction.is_empty() {
             let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
@@ -408,9 +384,5 @@ pub(crate) fn interval_amount(value: &str, from: &str, to: Option<&str>) -> Opti
         }
         unit += 1;
     }
-    if unit == first {
-        None
-    } else {
-        Some((sign * total, false))
-    }
+    if unit == first { None } else { Some((sign * total, false)) }
 }

@@ -27,11 +27,7 @@ pub(crate) fn names(statement: &Statement, written: &HashMap<String, String>) ->
             SetExpr::SetOperation { left, .. } => body = left,
             SetExpr::Query(inner) => body = &inner.body,
             SetExpr::Select(select) => {
-                return select
-                    .projection
-                    .iter()
-                    .map(|item| name(item, written))
-                    .collect();
+                return select.projection.iter().map(|item| name(item, written)).collect();
             }
             _ => return Vec::new(),
         }
@@ -40,11 +36,7 @@ pub(crate) fn names(statement: &Statement, written: &HashMap<String, String>) ->
 
 fn name(item: &SelectItem, written: &HashMap<String, String>) -> OutputName {
     let show = |ident: &Ident| {
-        let name = if ident.quote_style.is_some() {
-            written.get(&ident.value)
-        } else {
-            None
-        };
+        let name = if ident.quote_style.is_some() { written.get(&ident.value) } else { None };
         OutputName::Written(name.unwrap_or(&ident.value).clone())
     };
     match item {

@@ -8,30 +8,29 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::error::{Error, Result};
 
+/// Columns that `SELECT *` does not show.
+pub(crate) const HIDDEN: [&str; 3] = ["$path", "$version", "$record"];
+
 /// The tokens of one statement.
 pub(crate) struct Tokens {
     pub(crate) tokens: Vec<TokenWithSpan>,
     /// Folded name → the name as written, where the two differ.
     pub(crate) written: HashMap<String, String>,
+    /// A hidden column (`"$path"`, `"$version"`, `"$record"`) is named.
+    pub(crate) hidden: bool,
 }
 
 pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
-    let raw = Tokenizer::new(dialect, sql)
-        .tokenize_with_location()
-        .map_err(|e| Error::syntax(e.location, e.message))?;
-    let raw = raw
-        .into_iter()
-        .filter(|t| !matches!(t.token, Token::Whitespace(_)))
-        .collect::<Vec<_>>();
+    let raw =
+        Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
+    let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
     let mut written = HashMap::new();
-    let mut tokens = merge_names(raw);
+    let mut tokens = merge_names(merge_numbers(raw));
     for t in &mut tokens {
         fold(t, &mut written)?;
     }
-    Ok(Tokens {
-        tokens: parenthesize_values(tokens),
-        written,
-    })
+    let hidden = tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if HIDDEN.contains(&w.value.as_str())));
+    Ok(Tokens { tokens: parenthesize_values(tokens), written, hidden })
 }
 
 /// Trino ignores the case of names, even quoted ones; quoted names are folded here, unquoted ones by the planner.
@@ -49,23 +48,35 @@ fn fold(t: &mut TokenWithSpan, written: &mut HashMap<String, String>) -> Result<
         Token::DoubleQuotedString(s) => {
             let lower = s.to_lowercase();
             written.insert(lower.clone(), s.clone());
-            t.token = Token::Word(Word {
-                value: lower,
-                quote_style: Some('"'),
-                keyword: Keyword::NoKeyword,
-            });
+            t.token = Token::Word(Word { value: lower, quote_style: Some('"'), keyword: Keyword::NoKeyword });
         }
-        Token::DollarQuotedString(_)
-        | Token::NationalStringLiteral(_)
-        | Token::EscapedStringLiteral(_) => {
-            return Err(Error::syntax(
-                t.span.start,
-                format!("unknown kind of literal {}", t.token),
-            ));
+        Token::DollarQuotedString(_) | Token::NationalStringLiteral(_) | Token::EscapedStringLiteral(_) => {
+            return Err(Error::syntax(t.span.start, format!("unknown kind of literal {}", t.token)));
         }
         _ => {}
     }
     Ok(())
+}
+
+/// `13_700_000`: a number and the words that stick to it.
+fn merge_numbers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for t in tokens {
+        if let Token::Word(w) = &t.token
+            && w.quote_style.is_none()
+            && w.value.starts_with('_')
+            && w.value.bytes().all(|b| b == b'_' || b.is_ascii_digit())
+            && let Some(last) = out.last_mut()
+            && last.span.end == t.span.start
+            && let Token::Number(digits, false) = &mut last.token
+        {
+            digits.push_str(&w.value.replace('_', ""));
+            last.span.end = t.span.end;
+            continue;
+        }
+        out.push(t);
+    }
+    out
 }
 
 /// Text of a token that may be part of an unquoted event data store id or ARN.
@@ -87,15 +98,12 @@ fn is_uuid(s: &str) -> bool {
     parts.len() == 5
         && parts.iter().zip([8, 4, 4, 4]).all(|(p, n)| p.len() == n)
         && parts[4].len() >= 12
-        && parts
-            .iter()
-            .all(|p| p.chars().all(|c| c.is_ascii_alphanumeric()))
+        && parts.iter().all(|p| p.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 fn is_arn(s: &str) -> bool {
     s.get(..4).is_some_and(|p| p.eq_ignore_ascii_case("arn:"))
-        && s.rsplit_once('/')
-            .is_some_and(|(head, id)| head.contains(":eventdatastore") && is_uuid(id))
+        && s.rsplit_once('/').is_some_and(|(head, id)| head.contains(":eventdatastore") && is_uuid(id))
 }
 
 /// Words with dashes (`eds-id`) are names where a table is expected.
@@ -103,17 +111,12 @@ fn is_dashed_name(s: &str) -> bool {
     s.contains('-')
         && !s.starts_with('-')
         && !s.ends_with('-')
-        && s.chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         && s.chars().any(|c| c.is_ascii_alphabetic())
 }
 
 fn quoted(value: String) -> Token {
-    Token::Word(Word {
-        value,
-        quote_style: Some('"'),
-        keyword: Keyword::NoKeyword,
-    })
+    Token::Word(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
 }
 
 /// Makes one quoted name of the adjacent tokens that spell an id or an ARN, and of `$EDS_ID`.
@@ -165,10 +168,10 @@ fn parenthesize_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out = Vec::with_capacity(tokens.len());
     let mut i = 0;
     while i < tokens.len() {
-        let is_values = matches!(&tokens[i].token, Token::Word(w) if w.keyword == Keyword::VALUES && w.quote_style.is_none());
+        let is_values =
+            matches!(&tokens[i].token, Token::Word(w) if w.keyword == Keyword::VALUES && w.quote_style.is_none());
         let starts_rows = is_values
-            && i.checked_sub(1)
-                .is_none_or(|p| starts_query(&tokens[p].token))
+            && i.checked_sub(1).is_none_or(|p| starts_query(&tokens[p].token))
             && !matches!(
                 tokens.get(i + 1).map(|t| &t.token),
                 None | Some(Token::RParen | Token::Period | Token::Comma)

@@ -7,9 +7,7 @@ use sqlparser::tokenizer::Token;
 fn continues(first: &str, second: &str) -> bool {
     matches!(
         (first, second),
-        ("timestamp" | "time", "with" | "without")
-            | ("double", "precision")
-            | ("interval", "day" | "year")
+        ("timestamp" | "time", "with" | "without") | ("double", "precision") | ("interval", "day" | "year")
     )
 }
 
@@ -44,11 +42,7 @@ pub(crate) fn read(p: &mut Parser<'_>) -> Result<String, ParserError> {
             format!("row({})", fields.join(", "))
         }
         "array" | "map" if matches!(p.peek_token_ref().token, Token::LParen | Token::Lt) => {
-            let close = if p.consume_token(&Token::Lt) {
-                Token::Gt
-            } else {
-                Token::RParen
-            };
+            let close = if p.consume_token(&Token::Lt) { Token::Gt } else { Token::RParen };
             if close == Token::RParen {
                 p.expect_token(&Token::LParen)?;
             }
@@ -70,11 +64,7 @@ pub(crate) fn read(p: &mut Parser<'_>) -> Result<String, ParserError> {
                     p.advance_token();
                     expect_word(p, "time")?;
                     expect_word(p, "zone")?;
-                    let zone = if with == "with" {
-                        " with time zone"
-                    } else {
-                        ""
-                    };
+                    let zone = if with == "with" { " with time zone" } else { "" };
                     format!("{name}{precision}{zone}")
                 }
                 _ => format!("{name}{precision}"),
@@ -128,12 +118,5 @@ fn parameters(p: &mut Parser<'_>) -> Result<String, ParserError> {
     }
     let numbers = p.parse_comma_separated(|p| p.parse_literal_uint())?;
     p.expect_token(&Token::RParen)?;
-    Ok(format!(
-        "({})",
-        numbers
-            .iter()
-            .map(u64::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
-    ))
+    Ok(format!("({})", numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")))
 }

@@ -19,6 +19,8 @@ use crate::temporal::{Zone, parse_timestamp};
 use crate::text::{Formatter, Style};
 use crate::types::{self, Type};
 
+pub(crate) use temporal::utc_clock;
+
 /// What becomes of a value that has no counterpart in the target type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnError {
@@ -41,18 +43,12 @@ impl OnError {
 
 /// `INVALID_CAST_ARGUMENT: Cannot cast 'a' to bigint`.
 pub(crate) fn cannot<T>(value: impl std::fmt::Display, to: &Type) -> Result<T> {
-    fail(
-        "INVALID_CAST_ARGUMENT",
-        format!("Cannot cast '{value}' to {to}"),
-    )
+    fail("INVALID_CAST_ARGUMENT", format!("Cannot cast '{value}' to {to}"))
 }
 
 /// The functions that `CAST` and `TRY_CAST` are lowered to.
 pub(crate) fn functions() -> Vec<ScalarUDF> {
-    vec![
-        declare("$cast", OnError::Fail),
-        declare("$try_cast", OnError::Null),
-    ]
+    vec![declare("$cast", OnError::Fail), declare("$try_cast", OnError::Null)]
 }
 
 fn declare(name: &'static str, on_error: OnError) -> ScalarUDF {
@@ -66,10 +62,7 @@ fn declare(name: &'static str, on_error: OnError) -> ScalarUDF {
             let target = target_of(constants)?;
             let to = resolve(&target, &arguments[0], constants[0]);
             if !castable(&Type::of(&arguments[0]), &to) {
-                return plan_err!(
-                    "TYPE_MISMATCH: Cannot cast {} to {to}",
-                    types::trino_name(&arguments[0])
-                );
+                return plan_err!("TYPE_MISMATCH: Cannot cast {} to {to}", types::trino_name(&arguments[0]));
             }
             Ok(to.to_arrow())
         },
@@ -77,9 +70,7 @@ fn declare(name: &'static str, on_error: OnError) -> ScalarUDF {
             let target = match call.constant_text(1) {
                 Some(Some(text)) => Type::parse(text)?,
                 _ => {
-                    return plan_err!(
-                        "SYNTAX_ERROR: the target of a cast must be a constant type name"
-                    );
+                    return plan_err!("SYNTAX_ERROR: the target of a cast must be a constant type name");
                 }
             };
             let to = with_zone_of(&target, call.return_type());
@@ -91,11 +82,7 @@ fn declare(name: &'static str, on_error: OnError) -> ScalarUDF {
 }
 
 fn plain(t: &DataType) -> DataType {
-    if types::is_varchar(t) {
-        DataType::Utf8View
-    } else {
-        t.clone()
-    }
+    if types::is_varchar(t) { DataType::Utf8View } else { t.clone() }
 }
 
 fn target_of(constants: &[Option<&ScalarValue>]) -> Result<Type> {
@@ -123,25 +110,17 @@ fn resolve(target: &Type, source: &DataType, constant: Option<&ScalarValue>) -> 
 
 fn with_zone_of(target: &Type, result: &DataType) -> Type {
     match (target, result) {
-        (Type::TimestampTz(p, _), DataType::Timestamp(_, zone)) => {
-            Type::TimestampTz(*p, zone.clone())
-        }
+        (Type::TimestampTz(p, _), DataType::Timestamp(_, zone)) => Type::TimestampTz(*p, zone.clone()),
         _ => target.clone(),
     }
 }
 
 /// Casts that DataFusion does alike become its own, so that they fold into scans; a cast to the same type vanishes.
-fn simplify(
-    mut args: Vec<Expr>,
-    info: &datafusion_expr::simplify::SimplifyContext,
-) -> Result<ExprSimplifyResult> {
+fn simplify(mut args: Vec<Expr>, info: &datafusion_expr::simplify::SimplifyContext) -> Result<ExprSimplifyResult> {
     let [value, Expr::Literal(target, _)] = args.as_slice() else {
         return Ok(ExprSimplifyResult::Original(args));
     };
-    let (Some(to), Ok(from)) = (
-        text_of(target).and_then(|t| Type::parse(t).ok()),
-        info.get_data_type(value),
-    ) else {
+    let (Some(to), Ok(from)) = (text_of(target).and_then(|t| Type::parse(t).ok()), info.get_data_type(value)) else {
         return Ok(ExprSimplifyResult::Original(args));
     };
     let constant = match value {
@@ -160,18 +139,17 @@ fn simplify(
     }
     let widening = matches!(
         (&from, &arrow),
-        (
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64,
-            DataType::Int64 | DataType::Float64
-        ) | (DataType::Int8 | DataType::Int16, DataType::Int32)
+        (DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64, DataType::Int64 | DataType::Float64)
+            | (DataType::Int8 | DataType::Int16, DataType::Int32)
             | (DataType::Int8, DataType::Int16)
             | (DataType::Float32, DataType::Float64)
             | (DataType::Date32, DataType::Timestamp(_, None))
     );
     if widening {
-        return Ok(ExprSimplifyResult::Simplified(Expr::Cast(
-            datafusion_expr::Cast::new(Box::new(args.swap_remove(0)), arrow),
-        )));
+        return Ok(ExprSimplifyResult::Simplified(Expr::Cast(datafusion_expr::Cast::new(
+            Box::new(args.swap_remove(0)),
+            arrow,
+        ))));
     }
     Ok(ExprSimplifyResult::Original(args))
 }
@@ -180,16 +158,7 @@ fn simplify(
 pub(crate) fn castable(from: &Type, to: &Type) -> bool {
     use Type as T;
     let number = |t: &Type| {
-        matches!(
-            t,
-            T::Tinyint
-                | T::Smallint
-                | T::Integer
-                | T::Bigint
-                | T::Real
-                | T::Double
-                | T::Decimal(_, _)
-        )
+        matches!(t, T::Tinyint | T::Smallint | T::Integer | T::Bigint | T::Real | T::Double | T::Decimal(_, _))
     };
     let text = |t: &Type| matches!(t, T::Varchar(_) | T::Char(_));
     let moment = |t: &Type| matches!(t, T::Date | T::Timestamp(_) | T::TimestampTz(_, _));
@@ -198,28 +167,20 @@ pub(crate) fn castable(from: &Type, to: &Type) -> bool {
         (T::Unknown, _) => true,
         (T::Array(f), T::Array(t)) => castable(f, t),
         (T::Map(fk, fv), T::Map(tk, tv)) => castable(fk, tk) && castable(fv, tv),
-        (T::Row(f), T::Row(t)) => {
-            f.len() == t.len() && f.iter().zip(t).all(|((_, f), (_, t))| castable(f, t))
-        }
+        (T::Row(f), T::Row(t)) => f.len() == t.len() && f.iter().zip(t).all(|((_, f), (_, t))| castable(f, t)),
         (T::Json, t) => json::from_json_allowed(t),
         (f, T::Json) => json::to_json_allowed(f),
         (T::Boolean, t) => number(t) || text(t) || matches!(t, T::Boolean),
         (f, t) if number(f) => number(t) || text(t) || matches!(t, T::Boolean),
         (f, T::Varbinary) => matches!(f, T::Varbinary | T::Ipaddress | T::Uuid),
         (f, t) if text(f) => {
-            number(t)
-                || text(t)
-                || moment(t)
-                || clock(t)
-                || matches!(t, T::Boolean | T::Ipaddress | T::Uuid)
+            number(t) || text(t) || moment(t) || clock(t) || matches!(t, T::Boolean | T::Ipaddress | T::Uuid)
         }
         (T::Varbinary, t) => matches!(t, T::Ipaddress | T::Uuid),
         (T::IntervalDay, t) => text(t) || matches!(t, T::IntervalDay),
         (T::IntervalYear, t) => text(t) || matches!(t, T::IntervalYear),
         (f, t) if moment(f) => moment(t) || text(t) || (clock(t) && !matches!(f, T::Date)),
-        (f, t) if clock(f) => {
-            clock(t) || text(t) || matches!(t, T::Timestamp(_) | T::TimestampTz(_, _))
-        }
+        (f, t) if clock(f) => clock(t) || text(t) || matches!(t, T::Timestamp(_) | T::TimestampTz(_, _)),
         (T::Ipaddress, t) => matches!(t, T::Ipaddress) || text(t),
         (T::Uuid, t) => matches!(t, T::Uuid) || text(t),
         (T::Array(_) | T::Map(_, _) | T::Row(_), t) => text(t),
@@ -242,9 +203,9 @@ pub(crate) fn cast(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<Arr
         return Ok(new_null_array(&arrow_type, array.len()));
     }
     match (&from, to) {
-        (Type::Array(_), Type::Array(_))
-        | (Type::Map(_, _), Type::Map(_, _))
-        | (Type::Row(_), Type::Row(_)) => nested::cast(array, to, on_error),
+        (Type::Array(_), Type::Array(_)) | (Type::Map(_, _), Type::Map(_, _)) | (Type::Row(_), Type::Row(_)) => {
+            nested::cast(array, to, on_error)
+        }
         (Type::Json, Type::Json) => Ok(array.clone()),
         (Type::Json, _) => json::from_json(array, to, on_error),
         (_, Type::Json) => json::to_json(array),
@@ -260,19 +221,13 @@ pub(crate) fn cast(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<Arr
             | Type::Double
             | Type::Decimal(_, _),
         ) => number::cast(array, to, on_error),
-        (
-            _,
-            Type::Date
-            | Type::Time(_)
-            | Type::TimeTz(_)
-            | Type::Timestamp(_)
-            | Type::TimestampTz(_, _),
-        ) => temporal::cast(array, to, on_error),
+        (_, Type::Date | Type::Time(_) | Type::TimeTz(_) | Type::Timestamp(_) | Type::TimestampTz(_, _)) => {
+            temporal::cast(array, to, on_error)
+        }
         (_, Type::Ipaddress | Type::Uuid) => to_address(array, to, on_error),
-        (Type::Ipaddress | Type::Uuid, Type::Varbinary) => Ok(arrow::compute::cast(
-            array.as_struct().column(0),
-            &DataType::Binary,
-        )?),
+        (Type::Ipaddress | Type::Uuid, Type::Varbinary) => {
+            Ok(arrow::compute::cast(array.as_struct().column(0), &DataType::Binary)?)
+        }
         _ if array.data_type() == &arrow_type => Ok(array.clone()),
         (Type::Varbinary, Type::Varbinary) | (Type::IntervalDay, Type::IntervalDay) => {
             Ok(arrow::compute::cast(array, &arrow_type)?)
@@ -315,10 +270,8 @@ fn to_text(array: &ArrayRef, from: &Type, to: &Type, on_error: OnError) -> Resul
             match end {
                 Some(end) if was_text => buffer.truncate(end),
                 Some(_) => {
-                    let error: Result<()> = fail(
-                        "INVALID_CAST_ARGUMENT",
-                        format!("Value {buffer} cannot be represented as {to}"),
-                    );
+                    let error: Result<()> =
+                        fail("INVALID_CAST_ARGUMENT", format!("Value {buffer} cannot be represented as {to}"));
                     on_error.settle(error)?;
                     out.append_null();
                     continue;
@@ -379,14 +332,8 @@ fn to_address(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<ArrayRef
     let valid = arrow::buffer::NullBuffer::from(nulls);
     let nulls = arrow::buffer::NullBuffer::union(Some(&valid), values.nulls());
     match arrow_type {
-        DataType::Struct(fields) => Ok(Arc::new(StructArray::try_new(
-            fields,
-            vec![Arc::new(values)],
-            nulls,
-        )?)),
-        other => Err(DataFusionError::Internal(format!(
-            "{to} is carried by {other}"
-        ))),
+        DataType::Struct(fields) => Ok(Arc::new(StructArray::try_new(fields, vec![Arc::new(values)], nulls)?)),
+        other => Err(DataFusionError::Internal(format!("{to} is carried by {other}"))),
     }
 }
 
@@ -435,9 +382,7 @@ pub(crate) fn json_texts(array: &ArrayRef) -> Result<ArrayRef> {
             let view = texts.as_string_view().clone();
             let nulls = arrow::buffer::NullBuffer::union(Some(nulls), view.nulls());
             let (views, buffers, _) = view.into_parts();
-            Ok(Arc::new(arrow::array::StringViewArray::try_new(
-                views, buffers, nulls,
-            )?))
+            Ok(Arc::new(arrow::array::StringViewArray::try_new(views, buffers, nulls)?))
         }
     }
 }

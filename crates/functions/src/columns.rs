@@ -8,9 +8,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanArray,
-    Float64Array, Int64Array, ListArray, ListBuilder, PrimitiveArray, StringViewArray,
-    StringViewBuilder,
+    Array, ArrayAccessor, ArrayRef, ArrowPrimitiveType, BinaryArray, BinaryBuilder, BooleanArray, Float64Array,
+    Int64Array, ListArray, ListBuilder, PrimitiveArray, StringViewArray, StringViewBuilder,
 };
 use arrow::datatypes::DataType;
 use datafusion_common::{DataFusionError, Result, ScalarValue, exec_err};
@@ -67,14 +66,9 @@ impl Type {
             Type::Varchar => is_varchar(actual),
             Type::Varbinary => is_binary(actual),
             Type::Bigint => actual.is_integer(),
-            Type::Integer => matches!(
-                actual,
-                DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64
-            ),
+            Type::Integer => matches!(actual, DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64),
             Type::Double => actual.is_numeric(),
-            Type::Real => {
-                actual.is_integer() || matches!(actual, DataType::Float32) || is_decimal(actual)
-            }
+            Type::Real => actual.is_integer() || matches!(actual, DataType::Float32) || is_decimal(actual),
             Type::Boolean => actual == &DataType::Boolean,
             Type::Varchars => list_item(actual).is_some_and(|t| Type::Varchar.accepts(t)),
             Type::Doubles => list_item(actual).is_some_and(|t| Type::Double.accepts(t)),
@@ -89,24 +83,12 @@ pub(crate) fn list_item(t: &DataType) -> Option<&DataType> {
 
 /// Whether `t` carries `varbinary`.
 pub(crate) fn is_binary(t: &DataType) -> bool {
-    matches!(
-        t,
-        DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView
-            | DataType::FixedSizeBinary(_)
-    )
+    matches!(t, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
 }
 
 /// Whether `t` carries `decimal`.
 pub(crate) fn is_decimal(t: &DataType) -> bool {
-    matches!(
-        t,
-        DataType::Decimal32(..)
-            | DataType::Decimal64(..)
-            | DataType::Decimal128(..)
-            | DataType::Decimal256(..)
-    )
+    matches!(t, DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..))
 }
 
 /// One overload: the types it takes and the type it returns.
@@ -135,26 +117,12 @@ pub(crate) struct Scalar {
 
 impl Scalar {
     /// A function without side effects.
-    pub(crate) fn new(
-        name: &'static str,
-        types: Types,
-        body: fn(&Call) -> Result<ArrayRef>,
-    ) -> Self {
-        Scalar {
-            name,
-            aliases: &[],
-            volatility: Volatility::Immutable,
-            types,
-            body,
-        }
+    pub(crate) fn new(name: &'static str, types: Types, body: fn(&Call) -> Result<ArrayRef>) -> Self {
+        Scalar { name, aliases: &[], volatility: Volatility::Immutable, types, body }
     }
 
     /// A function whose types a table of overloads decides.
-    pub(crate) fn by(
-        name: &'static str,
-        overloads: &'static [Overload],
-        body: fn(&Call) -> Result<ArrayRef>,
-    ) -> Self {
+    pub(crate) fn by(name: &'static str, overloads: &'static [Overload], body: fn(&Call) -> Result<ArrayRef>) -> Self {
         Scalar::new(name, Types::Overloads(overloads), body)
     }
 
@@ -176,10 +144,8 @@ impl Types {
         match self {
             Types::Rule(rule) => rule(actual),
             Types::Overloads(overloads) => {
-                let accepts = |takes: &[Type]| {
-                    takes.len() == actual.len()
-                        && takes.iter().zip(actual).all(|(t, a)| t.accepts(a))
-                };
+                let accepts =
+                    |takes: &[Type]| takes.len() == actual.len() && takes.iter().zip(actual).all(|(t, a)| t.accepts(a));
                 let (takes, returns) = overloads.iter().find(|(takes, _)| accepts(takes))?;
                 Some((takes.iter().map(|t| t.arrow()).collect(), returns.arrow()))
             }
@@ -189,19 +155,12 @@ impl Types {
 
 impl From<Scalar> for ScalarUDF {
     fn from(f: Scalar) -> Self {
-        let Scalar {
-            name,
-            aliases,
-            volatility,
-            types,
-            body,
-        } = f;
+        let Scalar { name, aliases, volatility, types, body } = f;
         let coerce = move |actual: &[DataType]| types.resolve(actual).map(|(takes, _)| takes);
-        let returns =
-            move |actual: &[DataType], _: &[Option<&ScalarValue>]| match types.resolve(actual) {
-                Some((_, returns)) => Ok(returns),
-                None => Err(refused(name, actual)),
-            };
+        let returns = move |actual: &[DataType], _: &[Option<&ScalarValue>]| match types.resolve(actual) {
+            Some((_, returns)) => Ok(returns),
+            None => Err(refused(name, actual)),
+        };
         let invoke = move |call: &scalar::Call<'_>| body(&Call::of(call)?);
         scalar::Scalar::with(name, coerce, returns, invoke)
             .volatility(volatility)
@@ -230,11 +189,7 @@ impl Call {
                 ColumnarValue::Scalar(value) => Ok((value.to_array()?, true)),
             })
             .collect::<Result<_>>()?;
-        Ok(Call {
-            columns,
-            rows,
-            return_type,
-        })
+        Ok(Call { columns, rows, return_type })
     }
 
     fn of(call: &scalar::Call<'_>) -> Result<Self> {
@@ -243,11 +198,7 @@ impl Call {
             None => Ok((call.array(i)?, false)),
         };
         let columns = (0..call.len()).map(column).collect::<Result<_>>()?;
-        Ok(Call {
-            columns,
-            rows: call.rows(),
-            return_type: call.return_type().clone(),
-        })
+        Ok(Call { columns, rows: call.rows(), return_type: call.return_type().clone() })
     }
 
     /// Number of arguments.
@@ -274,15 +225,8 @@ impl Call {
     pub(crate) fn column<A: Array + 'static>(&self, i: usize) -> Result<Column<'_, A>> {
         let (array, constant) = &self.columns[i];
         match array.as_any().downcast_ref::<A>() {
-            Some(array) => Ok(Column {
-                array,
-                constant: *constant,
-            }),
-            None => exec_err!(
-                "argument {i} is {}, not a {}",
-                array.data_type(),
-                type_name::<A>()
-            ),
+            Some(array) => Ok(Column { array, constant: *constant }),
+            None => exec_err!("argument {i} is {}, not a {}", array.data_type(), type_name::<A>()),
         }
     }
 
@@ -307,10 +251,7 @@ impl Call {
     }
 
     /// A varchar column from one value per row.
-    pub(crate) fn texts<S: AsRef<str>>(
-        &self,
-        mut row: impl FnMut(usize) -> Result<Option<S>>,
-    ) -> Result<ArrayRef> {
+    pub(crate) fn texts<S: AsRef<str>>(&self, mut row: impl FnMut(usize) -> Result<Option<S>>) -> Result<ArrayRef> {
         let mut out = StringViewBuilder::with_capacity(self.rows);
         for i in 0..self.rows {
             out.append_option(row(i)?);
@@ -319,10 +260,7 @@ impl Call {
     }
 
     /// A varbinary column from one value per row.
-    pub(crate) fn binaries<S: AsRef<[u8]>>(
-        &self,
-        mut row: impl FnMut(usize) -> Result<Option<S>>,
-    ) -> Result<ArrayRef> {
+    pub(crate) fn binaries<S: AsRef<[u8]>>(&self, mut row: impl FnMut(usize) -> Result<Option<S>>) -> Result<ArrayRef> {
         let mut out = BinaryBuilder::with_capacity(self.rows, self.rows * 16);
         for i in 0..self.rows {
             out.append_option(row(i)?);
@@ -331,13 +269,8 @@ impl Call {
     }
 
     /// A boolean column from one value per row.
-    pub(crate) fn booleans(
-        &self,
-        row: impl FnMut(usize) -> Result<Option<bool>>,
-    ) -> Result<ArrayRef> {
-        Ok(Arc::new(
-            (0..self.rows).map(row).collect::<Result<BooleanArray>>()?,
-        ))
+    pub(crate) fn booleans(&self, row: impl FnMut(usize) -> Result<Option<bool>>) -> Result<ArrayRef> {
+        Ok(Arc::new((0..self.rows).map(row).collect::<Result<BooleanArray>>()?))
     }
 
     /// A numeric column from one value per row.

@@ -33,9 +33,7 @@ impl<'a> Json<'a> {
             Self::Array(text) => text,
             _ => "[]",
         };
-        Elements {
-            reader: Reader { text, pos: 1 },
-        }
+        Elements { reader: Reader { text, pos: 1 } }
     }
 
     /// The members of an object: key with escapes as written, value.
@@ -44,9 +42,7 @@ impl<'a> Json<'a> {
             Self::Object(text) => text,
             _ => "{}",
         };
-        Members {
-            reader: Reader { text, pos: 1 },
-        }
+        Members { reader: Reader { text, pos: 1 } }
     }
 
     /// Appends the value without insignificant blanks, the keys of objects in their order.
@@ -128,11 +124,7 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<Json<'a>> {
         self.reader.eat(b',');
-        if self.reader.peek() == Some(b']') {
-            None
-        } else {
-            self.reader.value()
-        }
+        if self.reader.peek() == Some(b']') { None } else { self.reader.value() }
     }
 }
 
@@ -291,11 +283,7 @@ impl<'a> Reader<'a> {
                 + match bytes.get(found + 1)? {
                     b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
                     b'u' => {
-                        if !bytes
-                            .get(found + 2..found + 6)?
-                            .iter()
-                            .all(u8::is_ascii_hexdigit)
-                        {
+                        if !bytes.get(found + 2..found + 6)?.iter().all(u8::is_ascii_hexdigit) {
                             return None;
                         }
                         6
@@ -342,9 +330,7 @@ impl<'a> Reader<'a> {
         }
         // A number ends where a blank, a separator or the document does.
         match bytes.get(self.pos) {
-            None | Some(b' ' | b'\n' | b'\t' | b'\r' | b',' | b']' | b'}' | b':') => {
-                Some(&self.text[start..self.pos])
-            }
+            None | Some(b' ' | b'\n' | b'\t' | b'\r' | b',' | b']' | b'}' | b':') => Some(&self.text[start..self.pos]),
             Some(_) => None,
         }
     }
@@ -392,9 +378,7 @@ pub(crate) fn unescape(raw: &str) -> Cow<'_, str> {
 }
 
 fn hex4(text: &str) -> u32 {
-    text.get(..4)
-        .and_then(|h| u32::from_str_radix(h, 16).ok())
-        .unwrap_or(0xfffd)
+    text.get(..4).and_then(|h| u32::from_str_radix(h, 16).ok()).unwrap_or(0xfffd)
 }
 
 /// Whether the text between two quotes stands for these characters.
@@ -454,12 +438,8 @@ mod tests {
 
     #[test]
     fn canonical_form_sorts_keys_and_drops_blanks() {
-        let text =
-            " { \"b\" : [ 1 , 2.50, {} , [ ] ] , \"a\" : { \"y\":null, \"x\":\"\\u0041\\n\" } } ";
-        assert_eq!(
-            canonical(text).unwrap(),
-            r#"{"a":{"x":"A\n","y":null},"b":[1,2.50,{},[]]}"#
-        );
+        let text = " { \"b\" : [ 1 , 2.50, {} , [ ] ] , \"a\" : { \"y\":null, \"x\":\"\\u0041\\n\" } } ";
+        assert_eq!(canonical(text).unwrap(), r#"{"a":{"x":"A\n","y":null},"b":[1,2.50,{},[]]}"#);
         assert_eq!(canonical(r#"{"a":1,"a":2}"#).unwrap(), r#"{"a":2}"#);
     }
 

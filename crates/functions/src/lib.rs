@@ -9,6 +9,7 @@ pub mod types;
 
 mod cast;
 mod columns;
+mod datetime_pattern;
 mod instants;
 mod json_text;
 mod lists;
@@ -63,10 +64,7 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
     let mut scalars: BTreeMap<String, Vec<Arc<ScalarUDF>>> = BTreeMap::new();
     for page in pages::all() {
         for f in page.scalars {
-            scalars
-                .entry(f.name().to_string())
-                .or_default()
-                .push(Arc::new(f));
+            scalars.entry(f.name().to_string()).or_default().push(Arc::new(f));
         }
         for f in page.aggregates {
             registry.register_udaf(Arc::new(f))?;

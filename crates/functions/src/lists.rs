@@ -12,13 +12,8 @@ pub(crate) fn as_list(array: &ArrayRef) -> Result<ListArray> {
     match array.data_type() {
         DataType::List(_) => Ok(array.as_list::<i32>().clone()),
         other => match types::element(other) {
-            Some(field) => Ok(arrow::compute::cast(array, &DataType::List(field.clone()))?
-                .as_list::<i32>()
-                .clone()),
-            None => mismatch(format!(
-                "expected an array, got {}",
-                types::trino_name(other)
-            )),
+            Some(field) => Ok(arrow::compute::cast(array, &DataType::List(field.clone()))?.as_list::<i32>().clone()),
+            None => mismatch(format!("expected an array, got {}", types::trino_name(other))),
         },
     }
 }

@@ -7,7 +7,7 @@ mod bitwise;
 mod comparison;
 mod conditional;
 mod conversion;
-mod datetime;
+pub(crate) mod datetime;
 mod ip;
 mod json;
 mod lambda;

@@ -11,8 +11,7 @@ use datafusion_expr::preimage::PreimageResult;
 use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion_expr::type_coercion::functions::fields_with_udf;
 use datafusion_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use crate::types;
@@ -60,13 +59,7 @@ pub(crate) fn accept(t: &DataType, param: Param) -> Option<DataType> {
         Param::Double => fixed(t.is_numeric(), DataType::Float64),
         Param::Boolean => fixed(matches!(t, DataType::Boolean), DataType::Boolean),
         Param::Varbinary => fixed(
-            matches!(
-                t,
-                DataType::Binary
-                    | DataType::LargeBinary
-                    | DataType::BinaryView
-                    | DataType::FixedSizeBinary(_)
-            ),
+            matches!(t, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)),
             DataType::Binary,
         ),
         Param::Date => fixed(matches!(t, DataType::Date32), DataType::Date32),
@@ -76,10 +69,7 @@ pub(crate) fn accept(t: &DataType, param: Param) -> Option<DataType> {
         },
         Param::TimestampTz => match t {
             DataType::Timestamp(_, Some(_)) => Some(t.clone()),
-            _ => fixed(
-                false,
-                DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-            ),
+            _ => fixed(false, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))),
         },
         Param::Time => match t {
             DataType::Time32(_) | DataType::Time64(_) => Some(t.clone()),
@@ -89,15 +79,9 @@ pub(crate) fn accept(t: &DataType, param: Param) -> Option<DataType> {
             t if types::is_time_tz(t) => Some(t.clone()),
             _ => fixed(false, types::time_tz(3)),
         },
-        Param::IntervalDay => fixed(
-            matches!(t, DataType::Duration(_)),
-            DataType::Duration(TimeUnit::Millisecond),
-        ),
+        Param::IntervalDay => fixed(matches!(t, DataType::Duration(_)), DataType::Duration(TimeUnit::Millisecond)),
         Param::IntervalYear => fixed(
-            matches!(
-                t,
-                DataType::Interval(arrow::datatypes::IntervalUnit::YearMonth)
-            ),
+            matches!(t, DataType::Interval(arrow::datatypes::IntervalUnit::YearMonth)),
             DataType::Interval(arrow::datatypes::IntervalUnit::YearMonth),
         ),
         Param::Json => fixed(types::is_json(t), types::json()),
@@ -119,11 +103,7 @@ pub(crate) fn overload(arguments: &[DataType], overloads: &[&[Param]]) -> Option
         if params.len() != arguments.len() {
             return None;
         }
-        arguments
-            .iter()
-            .zip(*params)
-            .map(|(t, p)| accept(t, *p))
-            .collect()
+        arguments.iter().zip(*params).map(|(t, p)| accept(t, *p)).collect()
     })
 }
 
@@ -180,10 +160,8 @@ pub(crate) fn text_of(value: &ScalarValue) -> Option<&str> {
 type Coerce = Arc<dyn Fn(&[DataType]) -> Option<Vec<DataType>> + Send + Sync>;
 type Returns = Arc<dyn Fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType> + Send + Sync>;
 type Invoke = Arc<dyn Fn(&Call<'_>) -> Result<ArrayRef> + Send + Sync>;
-type Simplify =
-    Arc<dyn Fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult> + Send + Sync>;
-type Preimage =
-    Arc<dyn Fn(&[Expr], &Expr, &SimplifyContext) -> Result<PreimageResult> + Send + Sync>;
+type Simplify = Arc<dyn Fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult> + Send + Sync>;
+type Preimage = Arc<dyn Fn(&[Expr], &Expr, &SimplifyContext) -> Result<PreimageResult> + Send + Sync>;
 
 /// A scalar function under construction; [`Scalar::build`] makes the UDF.
 pub(crate) struct Scalar {
@@ -204,22 +182,14 @@ impl Scalar {
         returns: DataType,
         invoke: impl Fn(&Call<'_>) -> Result<ArrayRef> + Send + Sync + 'static,
     ) -> Self {
-        Self::with(
-            name,
-            move |types| overload(types, overloads),
-            move |_, _| Ok(returns.clone()),
-            invoke,
-        )
+        Self::with(name, move |types| overload(types, overloads), move |_, _| Ok(returns.clone()), invoke)
     }
 
     /// A function whose argument and return types need code.
     pub(crate) fn with(
         name: &'static str,
         coerce: impl Fn(&[DataType]) -> Option<Vec<DataType>> + Send + Sync + 'static,
-        returns: impl Fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType>
-        + Send
-        + Sync
-        + 'static,
+        returns: impl Fn(&[DataType], &[Option<&ScalarValue>]) -> Result<DataType> + Send + Sync + 'static,
         invoke: impl Fn(&Call<'_>) -> Result<ArrayRef> + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -242,10 +212,7 @@ impl Scalar {
     /// A rewrite at planning time.
     pub(crate) fn simplify(
         mut self,
-        simplify: impl Fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult>
-        + Send
-        + Sync
-        + 'static,
+        simplify: impl Fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplifyResult> + Send + Sync + 'static,
     ) -> Self {
         self.simplify = Some(Arc::new(simplify));
         self
@@ -254,10 +221,7 @@ impl Scalar {
     /// The interval of arguments that a function value comes from, so that a comparison can prune.
     pub(crate) fn preimage(
         mut self,
-        preimage: impl Fn(&[Expr], &Expr, &SimplifyContext) -> Result<PreimageResult>
-        + Send
-        + Sync
-        + 'static,
+        preimage: impl Fn(&[Expr], &Expr, &SimplifyContext) -> Result<PreimageResult> + Send + Sync + 'static,
     ) -> Self {
         self.preimage = Some(Arc::new(preimage));
         self
@@ -270,9 +234,7 @@ impl Scalar {
 
 impl Debug for Scalar {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scalar")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Scalar").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -313,11 +275,7 @@ impl ScalarUDFImpl for Scalar {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let arguments: Vec<DataType> = args
-            .arg_fields
-            .iter()
-            .map(|f| f.data_type().clone())
-            .collect();
+        let arguments: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
         let returns = (self.returns)(&arguments, args.scalar_arguments)?;
         Ok(Arc::new(Field::new(self.name, returns, true)))
     }
@@ -329,10 +287,7 @@ impl ScalarUDFImpl for Scalar {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = !args.args.is_empty()
             && self.signature.volatility != Volatility::Volatile
-            && args
-                .args
-                .iter()
-                .all(|a| matches!(a, ColumnarValue::Scalar(_)));
+            && args.args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
         let call = Call {
             args: &args.args,
             rows: if constant { 1 } else { args.number_rows },
@@ -353,12 +308,7 @@ impl ScalarUDFImpl for Scalar {
         }
     }
 
-    fn preimage(
-        &self,
-        args: &[Expr],
-        lit_expr: &Expr,
-        info: &SimplifyContext,
-    ) -> Result<PreimageResult> {
+    fn preimage(&self, args: &[Expr], lit_expr: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
         match &self.preimage {
             Some(preimage) => preimage(args, lit_expr, info),
             None => Ok(PreimageResult::None),
@@ -377,27 +327,13 @@ pub(crate) struct Overloads {
 impl Overloads {
     /// Members in order of preference; at least one.
     pub(crate) fn new(name: String, members: Vec<Arc<ScalarUDF>>) -> Self {
-        let volatility = members
-            .iter()
-            .map(|m| m.signature().volatility)
-            .max()
-            .unwrap_or(Volatility::Immutable);
-        Self {
-            name,
-            signature: Signature::user_defined(volatility),
-            members,
-        }
+        let volatility = members.iter().map(|m| m.signature().volatility).max().unwrap_or(Volatility::Immutable);
+        Self { name, signature: Signature::user_defined(volatility), members }
     }
 
     fn coerced(member: &ScalarUDF, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        let fields: Vec<FieldRef> = arguments
-            .iter()
-            .map(|t| Arc::new(Field::new("", t.clone(), true)))
-            .collect();
-        Ok(fields_with_udf(&fields, member)?
-            .iter()
-            .map(|f| f.data_type().clone())
-            .collect())
+        let fields: Vec<FieldRef> = arguments.iter().map(|t| Arc::new(Field::new("", t.clone(), true))).collect();
+        Ok(fields_with_udf(&fields, member)?.iter().map(|f| f.data_type().clone()).collect())
     }
 
     fn choose(&self, arguments: &[DataType]) -> Result<&Arc<ScalarUDF>> {
@@ -422,27 +358,16 @@ impl ScalarUDFImpl for Overloads {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let arguments: Vec<DataType> = args
-            .arg_fields
-            .iter()
-            .map(|f| f.data_type().clone())
-            .collect();
+        let arguments: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
         self.choose(&arguments)?.return_field_from_args(args)
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
-        self.members
-            .iter()
-            .find_map(|m| Self::coerced(m, arg_types).ok())
-            .ok_or_else(|| refused(&self.name, arg_types))
+        self.members.iter().find_map(|m| Self::coerced(m, arg_types).ok()).ok_or_else(|| refused(&self.name, arg_types))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arguments: Vec<DataType> = args
-            .arg_fields
-            .iter()
-            .map(|f| f.data_type().clone())
-            .collect();
+        let arguments: Vec<DataType> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
         self.choose(&arguments)?.invoke_with_args(args)
     }
 
@@ -454,12 +379,7 @@ impl ScalarUDFImpl for Overloads {
         }
     }
 
-    fn preimage(
-        &self,
-        args: &[Expr],
-        lit_expr: &Expr,
-        info: &SimplifyContext,
-    ) -> Result<PreimageResult> {
+    fn preimage(&self, args: &[Expr], lit_expr: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
         let arguments: Result<Vec<DataType>> = args.iter().map(|e| info.get_data_type(e)).collect();
         match arguments.and_then(|a| self.choose(&a).cloned()) {
             Ok(member) => member.inner().preimage(args, lit_expr, info),

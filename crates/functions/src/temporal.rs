@@ -98,14 +98,9 @@ impl Zone {
     /// Reads `UTC`, `Z`, `+05:45`, `-8`, `UTC+05:30`, `GMT-08:30`, `America/New_York`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(offset) = parse_offset(text) {
-            return Some(if offset == 0 {
-                Self::UTC
-            } else {
-                Self::Fixed(offset)
-            });
+            return Some(if offset == 0 { Self::UTC } else { Self::Fixed(offset) });
         }
-        if ["z", "utc", "gmt", "ut", "zulu", "uct", "gmt0", "greenwich"]
-            .contains(&text.to_ascii_lowercase().as_str())
+        if ["z", "utc", "gmt", "ut", "zulu", "uct", "gmt0", "greenwich"].contains(&text.to_ascii_lowercase().as_str())
             || text == "Etc/UTC"
             || text == "Etc/GMT"
             || text == "Etc/UCT"
@@ -120,11 +115,7 @@ impl Zone {
                 && let Some(offset) = parse_offset(rest)
                 && prefix != "Etc/"
             {
-                return Some(if offset == 0 {
-                    Self::UTC
-                } else {
-                    Self::Fixed(offset)
-                });
+                return Some(if offset == 0 { Self::UTC } else { Self::Fixed(offset) });
             }
         }
         text.parse::<Tz>().ok().map(Self::Region)
@@ -143,10 +134,7 @@ impl Zone {
         match self {
             Self::Fixed(seconds) => *seconds,
             Self::Region(Tz::UTC) => 0,
-            Self::Region(tz) => tz
-                .offset_from_utc_datetime(&naive(utc))
-                .fix()
-                .local_minus_utc(),
+            Self::Region(tz) => tz.offset_from_utc_datetime(&naive(utc)).fix().local_minus_utc(),
         }
     }
 
@@ -172,9 +160,7 @@ impl Zone {
             Self::Region(tz) => {
                 let offset = tz.offset_from_utc_datetime(&naive(utc));
                 let _ = offset.dst_offset();
-                offset
-                    .abbreviation()
-                    .map_or_else(|| offset_text(self.offset_at(utc)), str::to_string)
+                offset.abbreviation().map_or_else(|| offset_text(self.offset_at(utc)), str::to_string)
             }
         }
     }
@@ -204,26 +190,17 @@ pub(crate) fn parse_offset(text: &str) -> Option<i32> {
         None if rest.len() == 4 => (rest.get(..2)?, rest.get(2..)?),
         None => (rest, "0"),
     };
-    if hours.is_empty()
-        || hours.len() > 2
-        || !hours
-            .bytes()
-            .chain(minutes.bytes())
-            .all(|b| b.is_ascii_digit())
-    {
+    if hours.is_empty() || hours.len() > 2 || !hours.bytes().chain(minutes.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
     }
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (minutes < 60 && hours * 60 + minutes <= 14 * 60)
-        .then_some(sign * (hours * 3600 + minutes * 60))
+    (minutes < 60 && hours * 60 + minutes <= 14 * 60).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
 fn naive(seconds: i64) -> NaiveDateTime {
     // chrono covers the years ±262,000; beyond them any offset is as good as the last.
     let clamped = seconds.clamp(-8_000_000_000_000, 8_000_000_000_000);
-    chrono::DateTime::from_timestamp(clamped, 0)
-        .unwrap_or_default()
-        .naive_utc()
+    chrono::DateTime::from_timestamp(clamped, 0).unwrap_or_default().naive_utc()
 }
 
 /// A timestamp read from text.
@@ -253,9 +230,7 @@ impl<'a> Cursor<'a> {
         while self.pos < bytes.len() && self.pos - start < max && bytes[self.pos].is_ascii_digit() {
             self.pos += 1;
         }
-        (self.pos - start >= min)
-            .then(|| self.text[start..self.pos].parse().ok())
-            .flatten()
+        (self.pos - start >= min).then(|| self.text[start..self.pos].parse().ok()).flatten()
     }
 
     fn eat(&mut self, c: u8) -> bool {
@@ -321,11 +296,7 @@ fn time_part(c: &mut Cursor<'_>) -> Option<(i64, i64, u8)> {
             picos = c.text[start..c.pos].parse::<i64>().ok()? * 10_i64.pow(12 - u32::from(digits));
         }
     }
-    (hour < 24 && minute < 60 && second < 60).then_some((
-        hour * 3600 + minute * 60 + second,
-        picos,
-        digits,
-    ))
+    (hour < 24 && minute < 60 && second < 60).then_some((hour * 3600 + minute * 60 + second, picos, digits))
 }
 
 /// Reads a time of day with an optional offset: seconds of the day, picoseconds, digits, zone text.
@@ -334,13 +305,7 @@ pub(crate) fn parse_time(text: &str) -> Option<Parsed<'_>> {
     let mut c = Cursor { text, pos: 0 };
     let (seconds, picos, digits) = time_part(&mut c)?;
     let zone = c.rest().trim();
-    Some(Parsed {
-        seconds,
-        picos,
-        digits,
-        zone: (!zone.is_empty()).then_some(zone),
-        has_time: true,
-    })
+    Some(Parsed { seconds, picos, digits, zone: (!zone.is_empty()).then_some(zone), has_time: true })
 }
 
 /// Reads Trino's timestamp text: `yyyy-m-d[ h:m[:s[.fraction]]][ zone]`. With `lenient` a `T` may separate date and
@@ -349,13 +314,7 @@ pub(crate) fn parse_timestamp(text: &str, lenient: bool) -> Option<Parsed<'_>> {
     let text = text.trim();
     let mut c = Cursor { text, pos: 0 };
     let days = date_part(&mut c)?;
-    let mut parsed = Parsed {
-        seconds: days * DAY,
-        picos: 0,
-        digits: 0,
-        zone: None,
-        has_time: false,
-    };
+    let mut parsed = Parsed { seconds: days * DAY, picos: 0, digits: 0, zone: None, has_time: false };
     if c.rest().is_empty() {
         return Some(parsed);
     }
@@ -389,9 +348,7 @@ pub(crate) fn round_to(value: i64, per_second: i64, digits: u8) -> Option<i64> {
     if step <= 1 {
         return Some(value);
     }
-    value
-        .checked_add(step / 2)
-        .map(|v| v.div_euclid(step) * step)
+    value.checked_add(step / 2).map(|v| v.div_euclid(step) * step)
 }
 
 #[cfg(test)]
@@ -421,15 +378,9 @@ mod tests {
         let berlin = Zone::parse("Europe/Berlin").unwrap();
         let at = |y, m, d, h, min| days_from_civil(y, m, d) * DAY + h * 3600 + min * 60;
         // 02:30 does not exist on 31 March 2013: the clock reads 03:30, which is 01:30 UTC.
-        assert_eq!(
-            berlin.to_utc(at(2013, 3, 31, 2, 30)),
-            at(2013, 3, 31, 1, 30)
-        );
+        assert_eq!(berlin.to_utc(at(2013, 3, 31, 2, 30)), at(2013, 3, 31, 1, 30));
         // 02:30 happens twice on 27 October 2013: the first is meant.
-        assert_eq!(
-            berlin.to_utc(at(2013, 10, 27, 2, 30)),
-            at(2013, 10, 27, 0, 30)
-        );
+        assert_eq!(berlin.to_utc(at(2013, 10, 27, 2, 30)), at(2013, 10, 27, 0, 30));
         assert_eq!(Zone::parse("GMT-08:30").unwrap().name(), "-08:30");
         assert_eq!(Zone::parse("Z").unwrap().name(), "UTC");
         assert!(Zone::parse("+15:00").is_none() && Zone::parse("Mars/Olympus").is_none());
@@ -438,10 +389,7 @@ mod tests {
     #[test]
     fn timestamps_are_read_as_trino_reads_them() {
         let p = parse_timestamp("2001-1-22 03:04:05.321 +07:09", false).unwrap();
-        assert_eq!(
-            (p.picos, p.digits, p.zone),
-            (321_000_000_000, 3, Some("+07:09"))
-        );
+        assert_eq!((p.picos, p.digits, p.zone), (321_000_000_000, 3, Some("+07:09")));
         assert!(parse_timestamp("2020-05-10T12:34:56", false).is_none());
         assert!(parse_timestamp("2020-05-10T12:34:56Z", true).is_some());
         assert!(parse_timestamp("2022-01-00", false).is_none());

@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 
 use arrow::array::{Array, ArrayRef, AsArray, MapArray, StructArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type,
-    DurationMillisecondType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType, TimeUnit,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Decimal256Type, DurationMillisecondType, Float32Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType,
+    IntervalUnit, IntervalYearMonthType, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use datafusion_common::Result;
 
@@ -37,9 +36,7 @@ pub struct Formatter {
 
 impl std::fmt::Debug for Formatter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Formatter")
-            .field("type", self.nulls.data_type())
-            .finish_non_exhaustive()
+        f.debug_struct("Formatter").field("type", self.nulls.data_type()).finish_non_exhaustive()
     }
 }
 
@@ -49,10 +46,7 @@ impl Formatter {
     /// # Errors
     /// `TYPE_MISMATCH` for an Arrow type that no Trino type is carried by.
     pub fn new(array: &ArrayRef, style: Style) -> Result<Self> {
-        Ok(Self {
-            write: writer(array, style)?,
-            nulls: logical(array)?,
-        })
+        Ok(Self { write: writer(array, style)?, nulls: logical(array)? })
     }
 
     /// Appends the text of a row's value; false and nothing appended where it is NULL.
@@ -74,10 +68,7 @@ fn logical(array: &ArrayRef) -> Result<ArrayRef> {
     })
 }
 
-fn primitive<T>(
-    array: &ArrayRef,
-    write: impl Fn(T::Native, &mut String) + Send + Sync + 'static,
-) -> Write
+fn primitive<T>(array: &ArrayRef, write: impl Fn(T::Native, &mut String) + Send + Sync + 'static) -> Write
 where
     T: ArrowPrimitiveType,
 {
@@ -90,9 +81,7 @@ where
     T: ArrowPrimitiveType,
     T::Native: Into<i64>,
 {
-    primitive::<T>(array, |v, out| {
-        out.push_str(itoa::Buffer::new().format(v.into()))
-    })
+    primitive::<T>(array, |v, out| out.push_str(itoa::Buffer::new().format(v.into())))
 }
 
 fn writer(array: &ArrayRef, style: Style) -> Result<Write> {
@@ -109,9 +98,7 @@ fn writer(array: &ArrayRef, style: Style) -> Result<Write> {
         DataType::UInt8 => integer::<UInt8Type>(array),
         DataType::UInt16 => integer::<UInt16Type>(array),
         DataType::UInt32 => integer::<UInt32Type>(array),
-        DataType::UInt64 => {
-            primitive::<UInt64Type>(array, |v, out| out.push_str(itoa::Buffer::new().format(v)))
-        }
+        DataType::UInt64 => primitive::<UInt64Type>(array, |v, out| out.push_str(itoa::Buffer::new().format(v))),
         DataType::Float32 => primitive::<Float32Type>(array, move |v, out| real(v, style, out)),
         DataType::Float64 => primitive::<Float64Type>(array, move |v, out| double(v, style, out)),
         DataType::Decimal128(_, scale) => {
@@ -181,35 +168,22 @@ fn writer(array: &ArrayRef, style: Style) -> Result<Write> {
             let array = arrow::compute::cast(array, &DataType::Duration(TimeUnit::Millisecond))?;
             primitive::<DurationMillisecondType>(&array, interval_day)
         }
-        DataType::Interval(IntervalUnit::YearMonth) => {
-            primitive::<IntervalYearMonthType>(array, interval_year)
-        }
-        DataType::Interval(IntervalUnit::DayTime) => {
-            primitive::<IntervalDayTimeType>(array, |v, out| {
-                interval_day(
-                    i64::from(v.days) * DAY * 1000 + i64::from(v.milliseconds),
-                    out,
-                );
-            })
-        }
-        DataType::Interval(IntervalUnit::MonthDayNano) => {
-            primitive::<IntervalMonthDayNanoType>(array, |v, out| {
-                if v.days == 0 && v.nanoseconds == 0 && v.months != 0 {
-                    interval_year(v.months, out);
-                } else {
-                    let days = i64::from(v.months) * 30 + i64::from(v.days);
-                    interval_day(days * DAY * 1000 + v.nanoseconds / 1_000_000, out);
-                }
-            })
-        }
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) => {
-            list(array, style)?
-        }
+        DataType::Interval(IntervalUnit::YearMonth) => primitive::<IntervalYearMonthType>(array, interval_year),
+        DataType::Interval(IntervalUnit::DayTime) => primitive::<IntervalDayTimeType>(array, |v, out| {
+            interval_day(i64::from(v.days) * DAY * 1000 + i64::from(v.milliseconds), out);
+        }),
+        DataType::Interval(IntervalUnit::MonthDayNano) => primitive::<IntervalMonthDayNanoType>(array, |v, out| {
+            if v.days == 0 && v.nanoseconds == 0 && v.months != 0 {
+                interval_year(v.months, out);
+            } else {
+                let days = i64::from(v.months) * 30 + i64::from(v.days);
+                interval_day(days * DAY * 1000 + v.nanoseconds / 1_000_000, out);
+            }
+        }),
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(_, _) => list(array, style)?,
         DataType::Map(_, _) => map(array.as_map(), style)?,
         DataType::Struct(_) => structure(array.as_struct(), style)?,
-        DataType::Dictionary(_, _) | DataType::RunEndEncoded(_, _) => {
-            writer(&logical(array)?, style)?
-        }
+        DataType::Dictionary(_, _) | DataType::RunEndEncoded(_, _) => writer(&logical(array)?, style)?,
         other => return mismatch(format!("no text for Arrow type {other}")),
     })
 }
@@ -306,14 +280,7 @@ fn structure(array: &StructArray, style: Style) -> Result<Write> {
 /// A double in one of the two notations.
 pub(crate) fn double(v: f64, style: Style, out: &mut String) {
     if v.is_finite() {
-        let _ = write!(
-            out,
-            "{}",
-            Scientific {
-                text: format!("{v:e}"),
-                style
-            }
-        );
+        let _ = write!(out, "{}", Scientific { text: format!("{v:e}"), style });
     } else {
         not_finite(v.is_nan(), v > 0.0, out);
     }
@@ -322,14 +289,7 @@ pub(crate) fn double(v: f64, style: Style, out: &mut String) {
 /// A real in one of the two notations.
 pub(crate) fn real(v: f32, style: Style, out: &mut String) {
     if v.is_finite() {
-        let _ = write!(
-            out,
-            "{}",
-            Scientific {
-                text: format!("{v:e}"),
-                style
-            }
-        );
+        let _ = write!(out, "{}", Scientific { text: format!("{v:e}"), style });
     } else {
         not_finite(v.is_nan(), v > 0.0, out);
     }
@@ -376,11 +336,7 @@ impl std::fmt::Display for Scientific {
 
 fn plain(f: &mut std::fmt::Formatter<'_>, digits: &str, exponent: i32) -> std::fmt::Result {
     if exponent < 0 {
-        return write!(
-            f,
-            "0.{}{digits}",
-            "0".repeat(exponent.unsigned_abs() as usize - 1)
-        );
+        return write!(f, "0.{}{digits}", "0".repeat(exponent.unsigned_abs() as usize - 1));
     }
     let whole = exponent as usize + 1;
     if digits.len() <= whole {
@@ -548,10 +504,7 @@ mod tests {
         assert_eq!(shown(|o| decimal(-5, 2, o)), "-0.05");
         assert_eq!(shown(|o| decimal(12345, 2, o)), "123.45");
         assert_eq!(shown(|o| date(-1, o)), "1969-12-31");
-        assert_eq!(
-            shown(|o| timestamp(-1, TimeUnit::Millisecond, o)),
-            "1969-12-31 23:59:59.999"
-        );
+        assert_eq!(shown(|o| timestamp(-1, TimeUnit::Millisecond, o)), "1969-12-31 23:59:59.999");
         assert_eq!(shown(|o| interval_day(-3000, o)), "-0 00:00:03.000");
         assert_eq!(shown(|o| interval_year(-30, o)), "-2-6");
     }

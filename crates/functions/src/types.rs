@@ -200,26 +200,14 @@ pub fn array_of(element: DataType) -> DataType {
 /// A map from `key` to `value`, as DataFusion's own `map` builds it.
 #[must_use]
 pub fn map_of(key: DataType, value: DataType) -> DataType {
-    let entries = Fields::from(vec![
-        Field::new("key", key, false),
-        Field::new("value", value, true),
-    ]);
-    DataType::Map(
-        Arc::new(Field::new("entries", DataType::Struct(entries), false)),
-        false,
-    )
+    let entries = Fields::from(vec![Field::new("key", key, false), Field::new("value", value, true)]);
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
 }
 
 /// A row of anonymous fields.
 #[must_use]
 pub fn row_of(fields: impl IntoIterator<Item = DataType>) -> DataType {
-    DataType::Struct(
-        fields
-            .into_iter()
-            .enumerate()
-            .map(|(i, t)| Field::new(format!("c{i}"), t, true))
-            .collect(),
-    )
+    DataType::Struct(fields.into_iter().enumerate().map(|(i, t)| Field::new(format!("c{i}"), t, true)).collect())
 }
 
 /// The name that Trino gives a type: `timestamp(3) with time zone`, `map(varchar, json)`.
@@ -277,18 +265,14 @@ impl Type {
             | DataType::Decimal128(p, s)
             | DataType::Decimal256(p, s) => Self::Decimal(*p, *s),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Varchar(None),
-            DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView
-            | DataType::FixedSizeBinary(_) => Self::Varbinary,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                Self::Varbinary
+            }
             DataType::Date32 | DataType::Date64 => Self::Date,
             DataType::Time32(u) | DataType::Time64(u) => Self::Time(digits(*u)),
             DataType::Timestamp(u, None) => Self::Timestamp(digits(*u)),
-            DataType::Timestamp(u, Some(zone)) => {
-                Self::TimestampTz(digits(*u), Some(Arc::clone(zone)))
-            }
-            DataType::Duration(_)
-            | DataType::Interval(IntervalUnit::DayTime | IntervalUnit::MonthDayNano) => {
+            DataType::Timestamp(u, Some(zone)) => Self::TimestampTz(digits(*u), Some(Arc::clone(zone))),
+            DataType::Duration(_) | DataType::Interval(IntervalUnit::DayTime | IntervalUnit::MonthDayNano) => {
                 Self::IntervalDay
             }
             DataType::Interval(IntervalUnit::YearMonth) => Self::IntervalYear,
@@ -298,38 +282,23 @@ impl Type {
             | DataType::ListView(f)
             | DataType::LargeListView(f) => Self::Array(Box::new(Self::of(f.data_type()))),
             DataType::Map(_, _) => entry(data_type).map_or(Self::Unknown, |(k, v)| {
-                Self::Map(
-                    Box::new(Self::of(k.data_type())),
-                    Box::new(Self::of(v.data_type())),
-                )
+                Self::Map(Box::new(Self::of(k.data_type())), Box::new(Self::of(v.data_type())))
             }),
-            DataType::Struct(fields) => {
-                match fields.first().map(|f| (f.name().as_str(), f.data_type())) {
-                    Some((JSON_FIELD, _)) => Self::Json,
-                    Some((IPADDRESS_FIELD, _)) => Self::Ipaddress,
-                    Some((UUID_FIELD, _)) => Self::Uuid,
-                    Some((TIME_TZ_FIELD, DataType::Time32(u) | DataType::Time64(u))) => {
-                        Self::TimeTz(digits(*u))
-                    }
-                    _ => {
-                        let anonymous = fields
+            DataType::Struct(fields) => match fields.first().map(|f| (f.name().as_str(), f.data_type())) {
+                Some((JSON_FIELD, _)) => Self::Json,
+                Some((IPADDRESS_FIELD, _)) => Self::Ipaddress,
+                Some((UUID_FIELD, _)) => Self::Uuid,
+                Some((TIME_TZ_FIELD, DataType::Time32(u) | DataType::Time64(u))) => Self::TimeTz(digits(*u)),
+                _ => {
+                    let anonymous = fields.iter().enumerate().all(|(i, f)| *f.name() == format!("c{i}"));
+                    Self::Row(
+                        fields
                             .iter()
-                            .enumerate()
-                            .all(|(i, f)| *f.name() == format!("c{i}"));
-                        Self::Row(
-                            fields
-                                .iter()
-                                .map(|f| {
-                                    (
-                                        (!anonymous).then(|| f.name().clone()),
-                                        Self::of(f.data_type()),
-                                    )
-                                })
-                                .collect(),
-                        )
-                    }
+                            .map(|f| ((!anonymous).then(|| f.name().clone()), Self::of(f.data_type())))
+                            .collect(),
+                    )
                 }
-            }
+            },
             DataType::Dictionary(_, value) => Self::of(value),
             DataType::RunEndEncoded(_, value) => Self::of(value.data_type()),
             DataType::Union(_, _) => Self::Unknown,
@@ -358,10 +327,9 @@ impl Type {
             },
             Self::TimeTz(p) => time_tz(*p),
             Self::Timestamp(p) => DataType::Timestamp(unit(*p), None),
-            Self::TimestampTz(p, zone) => DataType::Timestamp(
-                unit(*p),
-                Some(zone.clone().unwrap_or_else(|| Arc::from("UTC"))),
-            ),
+            Self::TimestampTz(p, zone) => {
+                DataType::Timestamp(unit(*p), Some(zone.clone().unwrap_or_else(|| Arc::from("UTC"))))
+            }
             Self::IntervalDay => DataType::Duration(TimeUnit::Millisecond),
             Self::IntervalYear => DataType::Interval(IntervalUnit::YearMonth),
             Self::Json => json(),
@@ -374,11 +342,7 @@ impl Type {
                     .iter()
                     .enumerate()
                     .map(|(i, (name, t))| {
-                        Field::new(
-                            name.clone().unwrap_or_else(|| format!("c{i}")),
-                            t.to_arrow(),
-                            true,
-                        )
+                        Field::new(name.clone().unwrap_or_else(|| format!("c{i}")), t.to_arrow(), true)
                     })
                     .collect(),
             ),
@@ -476,20 +440,14 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, c: char) -> Result<()> {
-        if self.eat(c) {
-            Ok(())
-        } else {
-            Err(unknown_type(self.text))
-        }
+        if self.eat(c) { Ok(()) } else { Err(unknown_type(self.text)) }
     }
 
     /// The next word in lower case, without consuming it.
     fn word(&mut self) -> (String, usize) {
         self.peek();
         let rest = &self.text[self.pos..];
-        let len = rest
-            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-            .unwrap_or(rest.len());
+        let len = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
         (rest[..len].to_ascii_lowercase(), self.pos + len)
     }
 
@@ -519,15 +477,11 @@ impl Parser<'_> {
         }
         let n = self.number()?;
         self.expect(')')?;
-        u8::try_from(n)
-            .ok()
-            .filter(|n| *n <= 12)
-            .map(Some)
-            .ok_or_else(|| {
-                DataFusionError::Plan(format!(
-                    "INVALID_FUNCTION_ARGUMENT: precision of a time or timestamp must be between 0 and 12, got {n}"
-                ))
-            })
+        u8::try_from(n).ok().filter(|n| *n <= 12).map(Some).ok_or_else(|| {
+            DataFusionError::Plan(format!(
+                "INVALID_FUNCTION_ARGUMENT: precision of a time or timestamp must be between 0 and 12, got {n}"
+            ))
+        })
     }
 
     fn zoned(&mut self) -> bool {
@@ -572,19 +526,11 @@ impl Parser<'_> {
             "date" => Type::Date,
             "time" => {
                 let p = self.precision()?.unwrap_or(3);
-                if self.zoned() {
-                    Type::TimeTz(p)
-                } else {
-                    Type::Time(p)
-                }
+                if self.zoned() { Type::TimeTz(p) } else { Type::Time(p) }
             }
             "timestamp" => {
                 let p = self.precision()?.unwrap_or(3);
-                if self.zoned() {
-                    Type::TimestampTz(p, None)
-                } else {
-                    Type::Timestamp(p)
-                }
+                if self.zoned() { Type::TimestampTz(p, None) } else { Type::Timestamp(p) }
             }
             "interval" => {
                 if self.eat_words(&["day", "to", "second"]) {
@@ -751,34 +697,17 @@ mod tests {
         assert_eq!(Type::parse("VARCHAR(5)").unwrap(), Type::Varchar(Some(5)));
         assert_eq!(Type::parse("char").unwrap(), Type::Char(1));
         assert_eq!(Type::parse("double precision").unwrap(), Type::Double);
+        assert_eq!(Type::parse("timestamp with time zone").unwrap(), Type::TimestampTz(3, None));
         assert_eq!(
-            Type::parse("timestamp with time zone").unwrap(),
-            Type::TimestampTz(3, None)
-        );
-        assert_eq!(
-            Type::parse("array<row<date date,\"X y\" bigint>>")
-                .unwrap()
-                .to_string(),
+            Type::parse("array<row<date date,\"X y\" bigint>>").unwrap().to_string(),
             "array(row(date date, \"x y\" bigint))"
         );
-        assert_eq!(
-            Type::parse("integer array").unwrap().to_string(),
-            "array(integer)"
-        );
+        assert_eq!(Type::parse("integer array").unwrap().to_string(), "array(integer)");
     }
 
     #[test]
     fn refuses_what_is_no_type() {
-        for name in [
-            "",
-            "foo",
-            "array(bigint",
-            "map(bigint)",
-            "bigint x",
-            "row()",
-            "interval day",
-            "array(é",
-        ] {
+        for name in ["", "foo", "array(bigint", "map(bigint)", "bigint x", "row()", "interval day", "array(é"] {
             assert!(Type::parse(name).is_err(), "{name}");
         }
         for name in ["decimal(0)", "decimal(1,2)", "decimal(39)", "timestamp(13)"] {

@@ -146,10 +146,9 @@ impl Listing {
                     return;
                 }
                 let message = match object {
-                    Err(error) => Some(Listed::Problem(Problem {
-                        path: "listing".to_owned(),
-                        reason: error.to_string(),
-                    })),
+                    Err(error) => {
+                        Some(Listed::Problem(Problem { path: "listing".to_owned(), reason: error.to_string() }))
+                    }
                     Ok(object) => {
                         Progress::add(&self.progress.listed, 1);
                         Progress::add(&self.progress.listed_bytes, object.size);

@@ -93,8 +93,7 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
         if Decoder::is_full(&chunk, max_file_size) {
             done.chunks.push(std::mem::take(&mut chunk));
         }
-        let origin =
-            Origin { path: Arc::from(object.uri.as_str()), version: Arc::from(object.version.as_str()) };
+        let origin = Origin { path: Arc::from(object.uri.as_str()), version: Arc::from(object.version.as_str()) };
         let decoded = decoder.decode(&body, origin, &mut chunk);
         done.files.push(log_file(object, &body, decoded));
     }

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{
-    Column, ExprSchema, DFSchema, JoinType, NullEquality, NullHandling, ScalarValue, TableReference, UnnestOptions, not_impl_err,
+    Column, DFSchema, ExprSchema, JoinType, NullEquality, NullHandling, ScalarValue, TableReference, UnnestOptions,
+    not_impl_err,
 };
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{bool_or, count};
@@ -61,7 +62,10 @@ impl Rule {
             .reduce(Expr::and)
             .filter(|e| !matches!(e, Expr::Literal(ScalarValue::Boolean(Some(true)), _)));
         let row_wise = is_row_wise(right);
-        if row_wise && (join.join_type == JoinType::Inner || (join.join_type == JoinType::Left && condition.is_none() && is_unnest(right))) {
+        if row_wise
+            && (join.join_type == JoinType::Inner
+                || (join.join_type == JoinType::Left && condition.is_none() && is_unnest(right)))
+        {
             let domain = Domain::whole(left);
             let plan = Push { domain: &domain, keep_empty: join.join_type == JoinType::Left }.plan(right)?;
             let mut builder = LogicalPlanBuilder::from(plan);
@@ -119,7 +123,13 @@ impl Rule {
                     }
                 })?;
                 done.push(match name {
-                    Some(name) if new.transformed && matches!(plan, LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)) => {
+                    Some(name)
+                        if new.transformed
+                            && matches!(
+                                plan,
+                                LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
+                            ) =>
+                    {
                         new.data.alias_if_changed(name)?
                     }
                     _ => new.data,
@@ -159,7 +169,9 @@ impl Rule {
                     .build()?;
                 (rows, negated)
             }
-            Expr::InSubquery(InSubquery { expr, subquery, negated }) => (any(*expr, Operator::Eq, &subquery, schema)?, negated),
+            Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
+                (any(*expr, Operator::Eq, &subquery, schema)?, negated)
+            }
             Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }) => match quantifier {
                 SetQuantifier::Any => (any(*expr, op, &subquery, schema)?, false),
                 SetQuantifier::All => {
@@ -179,8 +191,14 @@ impl Rule {
         let domain = Domain::distinct(input, &references)?;
         let pushed = Push { domain: &domain, keep_empty: false }.plan(&value)?;
         let name = fresh("$value");
-        let result = pushed.schema().columns().into_iter().next().map_or_else(|| not_impl_err!("NOT_SUPPORTED: a subquery without columns"), Ok)?;
-        let outputs = std::iter::once(Expr::Column(result).alias(&name)).chain(domain.outputs().into_iter().map(Expr::Column));
+        let result = pushed
+            .schema()
+            .columns()
+            .into_iter()
+            .next()
+            .map_or_else(|| not_impl_err!("NOT_SUPPORTED: a subquery without columns"), Ok)?;
+        let outputs =
+            std::iter::once(Expr::Column(result).alias(&name)).chain(domain.outputs().into_iter().map(Expr::Column));
         let pushed = LogicalPlanBuilder::from(pushed).project(outputs)?.build()?;
         *input = domain.join(input.clone(), pushed, JoinType::Left, None)?;
         Ok((negate(column(&name)), true))
@@ -192,7 +210,9 @@ impl Rule {
         if gives_one_row(plan) {
             return Ok(plan.clone());
         }
-        let Some(result) = plan.schema().columns().into_iter().next() else { return not_impl_err!("NOT_SUPPORTED: a subquery without columns") };
+        let Some(result) = plan.schema().columns().into_iter().next() else {
+            return not_impl_err!("NOT_SUPPORTED: a subquery without columns");
+        };
         let first = datafusion::functions_aggregate::expr_fn::first_value(Expr::Column(result), vec![]);
         LogicalPlanBuilder::from(plan.clone())
             .aggregate(Vec::<Expr>::new(), vec![count(lit(1i64)).alias("$n"), first.alias("$first")])?
@@ -225,7 +245,9 @@ fn any(x: Expr, op: Operator, sub: &Subquery, schema: &DFSchema) -> Result<Logic
         e => Ok(Transformed::no(e)),
     })?;
     let plan = sub.subquery.as_ref();
-    let Some(element) = plan.schema().columns().into_iter().next() else { return not_impl_err!("NOT_SUPPORTED: a subquery without columns") };
+    let Some(element) = plan.schema().columns().into_iter().next() else {
+        return not_impl_err!("NOT_SUPPORTED: a subquery without columns");
+    };
     let compared = LogicalPlanBuilder::from(plan.clone())
         .project(vec![binary_expr(x.data, op, Expr::Column(element)).alias("$match")])?
         .build()?;
@@ -235,7 +257,11 @@ fn any(x: Expr, op: Operator, sub: &Subquery, schema: &DFSchema) -> Result<Logic
     LogicalPlanBuilder::from(compared)
         .aggregate(
             Vec::<Expr>::new(),
-            vec![bool_or(column("$match")).alias("$any"), count(column("$match")).alias("$known"), count(lit(1i64)).alias("$rows")],
+            vec![
+                bool_or(column("$match")).alias("$any"),
+                count(column("$match")).alias("$known"),
+                count(lit(1i64)).alias("$rows"),
+            ],
         )?
         .project(vec![answer.alias("$in")])?
         .build()
@@ -262,7 +288,9 @@ fn gives_one_row(plan: &LogicalPlan) -> bool {
         LogicalPlan::Subquery(s) => gives_one_row(&s.subquery),
         LogicalPlan::Sort(s) => gives_one_row(&s.input),
         LogicalPlan::EmptyRelation(e) => e.produce_one_row,
-        LogicalPlan::Limit(l) => matches!(l.get_fetch_type(), Ok(FetchType::Literal(Some(0 | 1)))) || gives_one_row(&l.input),
+        LogicalPlan::Limit(l) => {
+            matches!(l.get_fetch_type(), Ok(FetchType::Literal(Some(0 | 1)))) || gives_one_row(&l.input)
+        }
         _ => false,
     }
 }
@@ -288,7 +316,11 @@ fn contains_subquery(e: &Expr) -> bool {
 fn is_plain(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Projection(p) => !p.expr.iter().any(refers_outside) && is_plain(&p.input),
-        LogicalPlan::Filter(f) => !contains_subquery(&f.predicate) && matches!(*f.input, LogicalPlan::TableScan(_) | LogicalPlan::SubqueryAlias(_)) && is_leaf(&f.input),
+        LogicalPlan::Filter(f) => {
+            !contains_subquery(&f.predicate)
+                && matches!(*f.input, LogicalPlan::TableScan(_) | LogicalPlan::SubqueryAlias(_))
+                && is_leaf(&f.input)
+        }
         _ => false,
     }
 }
@@ -324,7 +356,9 @@ fn is_unnest(plan: &LogicalPlan) -> bool {
         LogicalPlan::Subquery(s) => is_unnest(&s.subquery),
         LogicalPlan::SubqueryAlias(a) => is_unnest(&a.input),
         LogicalPlan::Projection(p) => is_unnest(&p.input),
-        LogicalPlan::Unnest(u) => matches!(&*u.input, LogicalPlan::Projection(p) if matches!(&*p.input, LogicalPlan::EmptyRelation(_))),
+        LogicalPlan::Unnest(u) => {
+            matches!(&*u.input, LogicalPlan::Projection(p) if matches!(&*p.input, LogicalPlan::EmptyRelation(_)))
+        }
         _ => false,
     }
 }
@@ -370,7 +404,8 @@ impl Domain {
         let items = references.iter().enumerate().map(|(i, c)| Expr::Column(c.clone()).alias(format!("c{i}")));
         let plan = LogicalPlanBuilder::from(left.clone()).project(items)?.distinct()?.alias(name.as_str())?.build()?;
         let relation = TableReference::bare(name);
-        let outputs: Vec<Column> = (0..references.len()).map(|i| Column::new(Some(relation.clone()), format!("c{i}"))).collect();
+        let outputs: Vec<Column> =
+            (0..references.len()).map(|i| Column::new(Some(relation.clone()), format!("c{i}"))).collect();
         Ok(Self { plan, columns: references.iter().cloned().zip(outputs.iter().cloned()).collect(), outputs })
     }
 
@@ -379,13 +414,21 @@ impl Domain {
     }
 
     /// Brings each row of `left` its rows of `right`, which carries this domain's columns.
-    fn join(&self, left: LogicalPlan, right: LogicalPlan, kind: JoinType, condition: Option<Expr>) -> Result<LogicalPlan> {
+    fn join(
+        &self,
+        left: LogicalPlan,
+        right: LogicalPlan,
+        kind: JoinType,
+        condition: Option<Expr>,
+    ) -> Result<LogicalPlan> {
         let (l, r): (Vec<Column>, Vec<Column>) = self.columns.iter().cloned().unzip();
         if l.is_empty() {
             let on = condition.into_iter().collect::<Vec<_>>();
             return LogicalPlanBuilder::from(left).join_on(right, kind, on)?.build();
         }
-        LogicalPlanBuilder::from(left).join_detailed(right, kind, (l, r), condition, NullEquality::NullEqualsNull)?.build()
+        LogicalPlanBuilder::from(left)
+            .join_detailed(right, kind, (l, r), condition, NullEquality::NullEqualsNull)?
+            .build()
     }
 
     /// Two plans that both carry this domain: one renamed, so that they can be joined.
@@ -421,7 +464,9 @@ impl Push<'_> {
     fn plan(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
         if !self.refers(plan)? {
             return match plan {
-                LogicalPlan::EmptyRelation(e) if e.produce_one_row && e.schema.fields().is_empty() => Ok(self.domain.plan.clone()),
+                LogicalPlan::EmptyRelation(e) if e.produce_one_row && e.schema.fields().is_empty() => {
+                    Ok(self.domain.plan.clone())
+                }
                 plan if self.is_whole() && is_row_wise(plan) => self.operator(plan),
                 plan => LogicalPlanBuilder::from(plan.clone()).cross_join(self.domain.plan.clone())?.build(),
             };
@@ -479,17 +524,27 @@ impl Push<'_> {
             LogicalPlan::SubqueryAlias(a) => {
                 let input = self.plan(&a.input)?;
                 let columns = a.input.schema().columns();
-                let own = columns.into_iter().zip(a.schema.iter()).map(|(c, (q, f))| Expr::Column(c).alias_qualified(q.cloned(), f.name()));
+                let own = columns
+                    .into_iter()
+                    .zip(a.schema.iter())
+                    .map(|(c, (q, f))| Expr::Column(c).alias_qualified(q.cloned(), f.name()));
                 LogicalPlanBuilder::from(input).project(own.chain(self.domain_columns()).collect::<Vec<_>>())?.build()
             }
             LogicalPlan::Projection(p) => {
                 let input = self.plan(&p.input)?;
-                let own = p.expr.iter().enumerate().map(|(i, e)| self.named(e, &p.schema, i)).collect::<Result<Vec<_>>>()?;
-                LogicalPlanBuilder::from(input).project(own.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?.build()
+                let own =
+                    p.expr.iter().enumerate().map(|(i, e)| self.named(e, &p.schema, i)).collect::<Result<Vec<_>>>()?;
+                LogicalPlanBuilder::from(input)
+                    .project(own.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?
+                    .build()
             }
-            LogicalPlan::Filter(f) => LogicalPlanBuilder::from(self.plan(&f.input)?).filter(self.expr(f.predicate.clone())?)?.build(),
+            LogicalPlan::Filter(f) => {
+                LogicalPlanBuilder::from(self.plan(&f.input)?).filter(self.expr(f.predicate.clone())?)?.build()
+            }
             LogicalPlan::Aggregate(a) => self.aggregate(a),
-            LogicalPlan::Distinct(Distinct::All(input)) => LogicalPlanBuilder::from(self.plan(input)?).distinct()?.build(),
+            LogicalPlan::Distinct(Distinct::All(input)) => {
+                LogicalPlanBuilder::from(self.plan(input)?).distinct()?.build()
+            }
             LogicalPlan::Sort(s) => {
                 let input = self.plan(&s.input)?;
                 match s.fetch {
@@ -508,7 +563,10 @@ impl Push<'_> {
                 }
                 let united = builder.build()?;
                 let names = united.schema().columns();
-                let own = names.iter().zip(u.schema.iter()).map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name()));
+                let own = names
+                    .iter()
+                    .zip(u.schema.iter())
+                    .map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name()));
                 let rest = names[u.schema.fields().len()..].iter().zip(self.domain.outputs());
                 let rest = rest.map(|(c, d)| Expr::Column(c.clone()).alias_qualified(d.relation, d.name));
                 LogicalPlanBuilder::from(united.clone()).project(own.chain(rest).collect::<Vec<_>>())?.build()
@@ -522,7 +580,9 @@ impl Push<'_> {
                 let (n, d) = (w.input.schema().fields().len(), self.domain.outputs.len());
                 let own = names[..n].iter().chain(&names[n + d..]).zip(w.schema.iter());
                 let own = own.map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name()));
-                LogicalPlanBuilder::from(built.clone()).project(own.chain(self.domain_columns()).collect::<Vec<_>>())?.build()
+                LogicalPlanBuilder::from(built.clone())
+                    .project(own.chain(self.domain_columns()).collect::<Vec<_>>())?
+                    .build()
             }
             LogicalPlan::Unnest(u) => self.unnest(u),
             LogicalPlan::Values(v) => {
@@ -530,7 +590,8 @@ impl Push<'_> {
                 for row in &v.values {
                     let own = row.iter().enumerate().map(|(i, e)| {
                         let field = v.schema.field(i);
-                        Ok(datafusion::logical_expr::cast(self.expr(e.clone())?, field.data_type().clone()).alias(field.name()))
+                        Ok(datafusion::logical_expr::cast(self.expr(e.clone())?, field.data_type().clone())
+                            .alias(field.name()))
                     });
                     let items = own.chain(self.domain_columns().map(Ok)).collect::<Result<Vec<_>>>()?;
                     let part = LogicalPlanBuilder::from(self.domain.plan.clone()).project(items)?.build()?;
@@ -543,8 +604,14 @@ impl Push<'_> {
                 let united = united.build()?;
                 let names = united.schema().columns();
                 let n = v.schema.fields().len();
-                let own = names[..n].iter().zip(v.schema.iter()).map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name()));
-                let rest = names[n..].iter().zip(self.domain.outputs()).map(|(c, d)| Expr::Column(c.clone()).alias_qualified(d.relation, d.name));
+                let own = names[..n]
+                    .iter()
+                    .zip(v.schema.iter())
+                    .map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name()));
+                let rest = names[n..]
+                    .iter()
+                    .zip(self.domain.outputs())
+                    .map(|(c, d)| Expr::Column(c.clone()).alias_qualified(d.relation, d.name));
                 LogicalPlanBuilder::from(united.clone()).project(own.chain(rest).collect::<Vec<_>>())?.build()
             }
             other => not_impl_err!("NOT_SUPPORTED: a correlated subquery with {}", other.display()),
@@ -572,18 +639,29 @@ impl Push<'_> {
         let aggregates = a.aggr_expr.iter().map(|e| self.expr(e.clone())).collect::<Result<Vec<_>>>()?;
         let scalar = groups.is_empty();
         let own = groups.len();
-        let built = LogicalPlanBuilder::from(input).aggregate(groups.into_iter().chain(self.domain_columns()), aggregates)?.build()?;
+        let built = LogicalPlanBuilder::from(input)
+            .aggregate(groups.into_iter().chain(self.domain_columns()), aggregates)?
+            .build()?;
         let names = built.schema().columns();
         let d = self.domain.outputs.len();
         let results = names[..own].iter().chain(&names[own + d..]).zip(a.schema.iter());
-        let items: Vec<Expr> = results.map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name())).collect();
+        let items: Vec<Expr> =
+            results.map(|(c, (q, f))| Expr::Column(c.clone()).alias_qualified(q.cloned(), f.name())).collect();
         if !scalar {
-            return LogicalPlanBuilder::from(built).project(items.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?.build();
+            return LogicalPlanBuilder::from(built)
+                .project(items.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?
+                .build();
         }
         // Without groups there is a row even where no row comes in.
         let (grouped, renamed) = self.domain.renamed(built)?;
         let joined = LogicalPlanBuilder::from(self.domain.plan.clone())
-            .join_detailed(grouped, JoinType::Left, (self.domain.outputs(), renamed), None, NullEquality::NullEqualsNull)?
+            .join_detailed(
+                grouped,
+                JoinType::Left,
+                (self.domain.outputs(), renamed),
+                None,
+                NullEquality::NullEqualsNull,
+            )?
             .build()?;
         let items = a.aggr_expr.iter().zip(items).zip(a.schema.iter()).map(|((e, item), (q, f))| {
             let default = match e.clone().unalias() {
@@ -593,11 +671,14 @@ impl Push<'_> {
             Ok(if default.is_null() {
                 item
             } else {
-                datafusion::functions::core::expr_fn::coalesce(vec![item.unalias(), lit(default)]).alias_qualified(q.cloned(), f.name())
+                datafusion::functions::core::expr_fn::coalesce(vec![item.unalias(), lit(default)])
+                    .alias_qualified(q.cloned(), f.name())
             })
         });
         let items = items.collect::<Result<Vec<_>>>()?;
-        LogicalPlanBuilder::from(joined).project(items.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?.build()
+        LogicalPlanBuilder::from(joined)
+            .project(items.into_iter().chain(self.domain_columns()).collect::<Vec<_>>())?
+            .build()
     }
 
     fn limit_node(&self, l: &Limit, plan: &LogicalPlan) -> Result<LogicalPlan> {
@@ -612,8 +693,18 @@ impl Push<'_> {
     }
 
     /// The first rows of each domain value, by row number.
-    fn limit(&self, input: LogicalPlan, order: &[SortExpr], skip: usize, fetch: Option<usize>, plan: &LogicalPlan) -> Result<LogicalPlan> {
-        let order = order.iter().map(|s| Ok(SortExpr { expr: self.expr(s.expr.clone())?, ..s.clone() })).collect::<Result<Vec<_>>>()?;
+    fn limit(
+        &self,
+        input: LogicalPlan,
+        order: &[SortExpr],
+        skip: usize,
+        fetch: Option<usize>,
+        plan: &LogicalPlan,
+    ) -> Result<LogicalPlan> {
+        let order = order
+            .iter()
+            .map(|s| Ok(SortExpr { expr: self.expr(s.expr.clone())?, ..s.clone() }))
+            .collect::<Result<Vec<_>>>()?;
         let name = fresh("$row");
         let mut number = row_number().partition_by(self.domain_columns().collect());
         if !order.is_empty() {
@@ -626,7 +717,8 @@ impl Push<'_> {
             keep = keep.and(at.lt_eq(lit(as_i64(skip.saturating_add(fetch)))));
         }
         let number = number.build()?.alias(&name);
-        let columns = plan.schema().columns().into_iter().map(Expr::Column).chain(self.domain_columns()).collect::<Vec<_>>();
+        let columns =
+            plan.schema().columns().into_iter().map(Expr::Column).chain(self.domain_columns()).collect::<Vec<_>>();
         let all = input.schema().columns().into_iter().map(Expr::Column).collect::<Vec<_>>();
         let window = match number {
             Expr::Alias(a) => *a.expr,
@@ -640,12 +732,15 @@ impl Push<'_> {
 
     fn join(&self, j: &datafusion::logical_expr::Join) -> Result<LogicalPlan> {
         let filter = j.filter.clone().map(|f| self.expr(f)).transpose()?;
-        let on = j.on.iter().map(|(l, r)| Ok((self.expr(l.clone())?, self.expr(r.clone())?))).collect::<Result<Vec<_>>>()?;
+        let on =
+            j.on.iter().map(|(l, r)| Ok((self.expr(l.clone())?, self.expr(r.clone())?))).collect::<Result<Vec<_>>>()?;
         let condition = on.iter().map(|(l, r)| l.clone().eq(r.clone())).chain(filter).collect::<Vec<_>>();
-        let columns: Vec<Expr> = j.schema.columns().into_iter().map(Expr::Column).chain(self.domain_columns()).collect();
+        let columns: Vec<Expr> =
+            j.schema.columns().into_iter().map(Expr::Column).chain(self.domain_columns()).collect();
         let left_refers = self.refers(&j.left)?;
         let right_refers = self.refers(&j.right)?;
-        let left_keeps = matches!(j.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti);
+        let left_keeps =
+            matches!(j.join_type, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti);
         let right_keeps = matches!(j.join_type, JoinType::Inner | JoinType::Right);
         let joined = if !right_refers && left_keeps {
             let left = self.plan(&j.left)?;
@@ -658,7 +753,9 @@ impl Push<'_> {
             let (right, renamed) = self.domain.renamed(self.plan(&j.right)?)?;
             let keys = (self.domain.outputs(), renamed);
             let filter = condition.into_iter().reduce(Expr::and);
-            LogicalPlanBuilder::from(left).join_detailed(right, j.join_type, keys, filter, NullEquality::NullEqualsNull)?.build()?
+            LogicalPlanBuilder::from(left)
+                .join_detailed(right, j.join_type, keys, filter, NullEquality::NullEqualsNull)?
+                .build()?
         } else {
             return not_impl_err!("NOT_SUPPORTED: {} JOIN in a correlated subquery", j.join_type);
         };
@@ -667,7 +764,8 @@ impl Push<'_> {
 
     fn unnest(&self, u: &Unnest) -> Result<LogicalPlan> {
         let input = self.plan(&u.input)?;
-        let handling = if self.keep_empty { NullHandling::PreserveAndExpandEmpty } else { u.options.null_handling.clone() };
+        let handling =
+            if self.keep_empty { NullHandling::PreserveAndExpandEmpty } else { u.options.null_handling.clone() };
         let built = LogicalPlanBuilder::from(input)
             .unnest_columns_with_options(u.exec_columns.clone(), UnnestOptions::new().with_null_handling(handling))?
             .build()?;

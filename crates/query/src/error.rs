@@ -81,11 +81,7 @@ impl fmt::Display for Kind {
 
 impl Error {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            position: None,
-            message: message.into(),
-        }
+        Self { kind, position: None, message: message.into() }
     }
 }
 
@@ -96,11 +92,7 @@ impl From<cloudtarn_dialect::Error> for Error {
             cloudtarn_dialect::Kind::NotSupported => Kind::NotSupported,
             cloudtarn_dialect::Kind::InvalidLiteral => Kind::InvalidLiteral,
         };
-        Self {
-            kind,
-            position: e.position,
-            message: e.message,
-        }
+        Self { kind, position: e.position, message: e.message }
     }
 }
 
@@ -108,7 +100,6 @@ impl From<cloudtarn_store::Error> for Error {
     fn from(e: cloudtarn_store::Error) -> Self {
         let kind = match e {
             cloudtarn_store::Error::EventDataStoreNotFound { .. } => Kind::TableNotFound,
-            #[allow(unreachable_patterns)]
             _ => Kind::Unreadable,
         };
         Self::new(kind, e.to_string())
@@ -129,9 +120,7 @@ impl From<&ArrowError> for Error {
         match e {
             ArrowError::DivideByZero => Self::new(Kind::DivisionByZero, "Division by zero"),
             ArrowError::ArithmeticOverflow(m) => Self::new(Kind::NumericValueOutOfRange, m.clone()),
-            ArrowError::CastError(m) | ArrowError::ParseError(m) => {
-                Self::new(Kind::InvalidCastArgument, m.clone())
-            }
+            ArrowError::CastError(m) | ArrowError::ParseError(m) => Self::new(Kind::InvalidCastArgument, m.clone()),
             ArrowError::ExternalError(inner) => inner
                 .downcast_ref::<DataFusionError>()
                 .map_or_else(|| Self::new(Kind::Internal, inner.to_string()), Self::from),
@@ -151,27 +140,24 @@ impl From<&DataFusionError> for Error {
         match e {
             DataFusionError::Diagnostic(diagnostic, inner) => {
                 let mut error = Self::from(&**inner);
-                error.position = error.position.or(diagnostic.span.map(|s| Position {
-                    line: s.start.line,
-                    column: s.start.column,
-                }));
+                error.position =
+                    error.position.or(diagnostic.span.map(|s| Position { line: s.start.line, column: s.start.column }));
                 error
             }
             DataFusionError::Context(_, inner) => Self::from(&**inner),
             DataFusionError::Shared(inner) => Self::from(&**inner),
-            DataFusionError::Collection(all) => all
-                .first()
-                .map_or_else(|| Self::new(Kind::Internal, "no error"), Self::from),
+            DataFusionError::Collection(all) => {
+                all.first().map_or_else(|| Self::new(Kind::Internal, "no error"), Self::from)
+            }
             DataFusionError::ArrowError(inner, _) => Self::from(&**inner),
             DataFusionError::SchemaError(inner, _) => schema(inner),
-            DataFusionError::External(inner) => match (
-                inner.downcast_ref::<DataFusionError>(),
-                inner.downcast_ref::<Self>(),
-            ) {
-                (Some(inner), _) => Self::from(inner),
-                (_, Some(own)) => own.clone(),
-                _ => message(&inner.to_string(), Kind::Internal),
-            },
+            DataFusionError::External(inner) => {
+                match (inner.downcast_ref::<DataFusionError>(), inner.downcast_ref::<Self>()) {
+                    (Some(inner), _) => Self::from(inner),
+                    (_, Some(own)) => own.clone(),
+                    _ => message(&inner.to_string(), Kind::Internal),
+                }
+            }
             DataFusionError::NotImplemented(m) => message(m, Kind::NotSupported),
             DataFusionError::ResourcesExhausted(m) => message(m, Kind::ExceededMemoryLimit),
             DataFusionError::Plan(m) => message(m, Kind::TypeMismatch),
@@ -189,14 +175,9 @@ fn prefixed(text: &str) -> Option<Error> {
     let mut rest = &text[start..];
     // Layers put their own words in front ("Execution error: "), so every word of capitals is tried.
     loop {
-        let end = rest
-            .find(|c: char| !(c.is_ascii_uppercase() || c == '_'))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !(c.is_ascii_uppercase() || c == '_')).unwrap_or(rest.len());
         let (word, tail) = rest.split_at(end);
-        if let (Some(kind), Some(message)) = (
-            Kind::ALL.iter().find(|k| k.as_str() == word),
-            tail.strip_prefix(": "),
-        ) {
+        if let (Some(kind), Some(message)) = (Kind::ALL.iter().find(|k| k.as_str() == word), tail.strip_prefix(": ")) {
             return Some(Error::new(*kind, message));
         }
         let step = rest.find(' ')? + 1;
@@ -216,30 +197,17 @@ fn message(text: &str, otherwise: Kind) -> Error {
         Kind::DivisionByZero
     } else if has(&["overflow", "out of range"]) {
         Kind::NumericValueOutOfRange
-    } else if has(&[
-        "failed to coerce arguments",
-        "no function matches",
-        "no signature",
-        "coercion from",
-    ]) {
+    } else if has(&["failed to coerce arguments", "no function matches", "no signature", "coercion from"]) {
         Kind::FunctionNotFound
     } else if lower.contains("table") && lower.contains("not found") {
         Kind::TableNotFound
-    } else if has(&[
-        "must appear in the group by",
-        "must be in the group by",
-        "must appear in group by",
-    ]) {
+    } else if has(&["must appear in the group by", "must be in the group by", "must appear in group by"]) {
         Kind::ExpressionNotAggregate
     } else if has(&["for select distinct"]) {
         Kind::ExpressionNotInDistinct
     } else if has(&["specified more than once"]) && lower.contains("with query") {
         Kind::DuplicateNamedQuery
-    } else if has(&[
-        "scalar subquery should only return one",
-        "more than one row",
-        "at most one row",
-    ]) {
+    } else if has(&["scalar subquery should only return one", "more than one row", "at most one row"]) {
         Kind::SubqueryMultipleRows
     } else if has(&["cannot cast"]) {
         Kind::InvalidCastArgument
@@ -253,23 +221,14 @@ fn message(text: &str, otherwise: Kind) -> Error {
 
 fn schema(e: &SchemaError) -> Error {
     match e {
-        SchemaError::FieldNotFound {
-            field,
-            valid_fields,
-        } => {
+        SchemaError::FieldNotFound { field, valid_fields } => {
             let near = nearest(&field.name, valid_fields.iter().map(|f| f.name.as_str()));
-            let hint = near
-                .map(|n| format!("; did you mean '{n}'?"))
-                .unwrap_or_default();
-            Error::new(
-                Kind::ColumnNotFound,
-                format!("Column '{}' cannot be resolved{hint}", field.flat_name()),
-            )
+            let hint = near.map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
+            Error::new(Kind::ColumnNotFound, format!("Column '{}' cannot be resolved{hint}", field.flat_name()))
         }
-        SchemaError::AmbiguousReference { field } => Error::new(
-            Kind::AmbiguousName,
-            format!("Column '{}' is ambiguous", field.flat_name()),
-        ),
+        SchemaError::AmbiguousReference { field } => {
+            Error::new(Kind::AmbiguousName, format!("Column '{}' is ambiguous", field.flat_name()))
+        }
         other => Error::new(Kind::AmbiguousName, other.to_string()),
     }
 }

@@ -7,15 +7,19 @@
 //! [`Session`] holds the functions, the rules and the limits; [`Session::query`] gives a [`Query`], a stream of record
 //! batches with the column names that Lake would give them. [`value`] turns cells into Lake's text.
 
+mod coerce;
 mod decorrelate;
 mod error;
+mod instant;
+mod operators;
 mod planning;
 mod session;
 mod single;
+mod statistics;
 mod table;
-mod tables;
 mod unnest;
 pub mod value;
 
 pub use error::{Error, Kind, Result};
 pub use session::{Limits, Query, Session};
+pub use statistics::Statistics;

@@ -1,28 +1,38 @@
 //! Sessions: from text to a stream of batches.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cloudtarn_dialect::OutputName;
 use cloudtarn_store::Store;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
 
+use crate::coerce::Coercion;
+use crate::decorrelate;
 use crate::error::{Error, Kind, Result};
 use crate::planning::{self, Provider};
 use crate::single::Single;
-use crate::tables::Tables;
+use crate::statistics::Statistics;
 use crate::unnest::UnnestPlanner;
-use crate::decorrelate;
+
+/// Consumers of memory that an error about it names.
+const REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
+/// Bytes of Parquet footers that are kept between queries.
+const METADATA_CACHE: usize = 512 << 20;
 
 /// What one query may use.
 #[derive(Debug, Clone)]
@@ -40,12 +50,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            memory: 2 << 30,
-            time: None,
-            threads,
-            spill: None,
-        }
+        Self { memory: 2 << 30, time: None, threads, spill: None }
     }
 }
 
@@ -55,14 +60,12 @@ pub struct Session {
     store: Option<Store>,
     limits: Limits,
     single: Arc<ScalarUDF>,
+    coercion: Coercion,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("store", &self.store)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("Session").field("store", &self.store).field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -72,22 +75,28 @@ impl Session {
     /// # Errors
     /// [`Kind::Internal`] where DataFusion refuses the configuration.
     pub fn new(store: Option<Store>, limits: Limits) -> Result<Self> {
-        let mut config = SessionConfig::new()
-            .with_target_partitions(limits.threads)
-            .with_information_schema(false);
+        let mut config = SessionConfig::new().with_target_partitions(limits.threads).with_information_schema(false);
         let options = config.options_mut();
         options.sql_parser.default_null_ordering = "nulls_last".to_owned();
         options.sql_parser.parse_float_as_decimal = true;
         options.execution.time_zone = Some("UTC".to_owned());
         options.execution.parquet.pushdown_filters = true;
         options.execution.parquet.reorder_filters = true;
+        let mut runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limits.memory), REPORTED)))
+            .with_metadata_cache_limit(METADATA_CACHE);
+        if let Some(folder) = &limits.spill {
+            runtime = runtime.with_temp_file_path(folder);
+        }
         let mut state = SessionStateBuilder::new()
             .with_config(config)
+            .with_runtime_env(runtime.build_arc()?)
             .with_default_features()
             .with_relation_planners(vec![Arc::new(UnnestPlanner)])
             .build();
         cloudtarn_functions::register_all(&mut state)?;
-        Ok(Self { state, store, limits, single: Arc::new(ScalarUDF::from(Single::new())) })
+        let coercion = Coercion::new(&state);
+        Ok(Self { state, store, limits, single: Arc::new(ScalarUDF::from(Single::new())), coercion })
     }
 
     /// Starts a query; its rows come from the stream that [`Query`] is.
@@ -95,30 +104,25 @@ impl Session {
     /// # Errors
     /// Any [`Kind`] that is known before rows flow.
     pub async fn query(&self, sql: &str) -> Result<Query> {
+        let start = Instant::now();
         let parsed = cloudtarn_dialect::parse(sql)?;
         let ctx = SessionContext::new_with_state(self.state.clone());
         let state = ctx.state();
-        let tables = Tables::new(self.store.as_ref(), &parsed.statement);
-        let provider = Provider {
-            state: &state,
-            tables: &tables,
-        };
+        let provider = Provider::new(&state, self.store.as_ref(), &parsed);
         let plan = planning::plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
+        drop(provider);
         let plan = decorrelate::rewrite(plan, &self.single)?;
+        let plan = self.coercion.rewrite(plan)?;
         SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false)
             .verify_plan(&plan)?;
         let schema = named(&plan, &parsed.names);
-        let frame = ctx.execute_logical_plan(plan).await?;
-        let stream = frame.execute_stream().await?;
+        let plan = state.create_physical_plan(&plan).await?;
+        let stream = execute_stream(Arc::clone(&plan), ctx.task_ctx())?;
         let deadline = self.limits.time.map(|t| Box::pin(tokio::time::sleep(t)));
-        Ok(Query {
-            schema,
-            stream,
-            deadline,
-        })
+        Ok(Query { schema, stream, deadline, plan, start, rows: 0 })
     }
 }
 
@@ -126,27 +130,13 @@ impl Session {
 fn named(plan: &LogicalPlan, names: &[OutputName]) -> SchemaRef {
     let fields = plan.schema().fields();
     let wildcards = names.iter().filter(|n| **n == OutputName::Wildcard).count();
-    let first = names
-        .iter()
-        .position(|n| *n == OutputName::Wildcard)
-        .unwrap_or(names.len());
-    let after = if wildcards == 0 {
-        0
-    } else {
-        names
-            .iter()
-            .rev()
-            .take_while(|n| **n != OutputName::Wildcard)
-            .count()
-    };
+    let first = names.iter().position(|n| *n == OutputName::Wildcard).unwrap_or(names.len());
+    let after = if wildcards == 0 { 0 } else { names.iter().rev().take_while(|n| **n != OutputName::Wildcard).count() };
     let name_of = |i: usize, field: &Field| {
         let item = if i < first {
             names.get(i)
         } else if i + after >= fields.len() {
-            names
-                .len()
-                .checked_sub(fields.len() - i)
-                .and_then(|n| names.get(n))
+            names.len().checked_sub(fields.len() - i).and_then(|n| names.get(n))
         } else {
             None
         };
@@ -154,17 +144,11 @@ fn named(plan: &LogicalPlan, names: &[OutputName]) -> SchemaRef {
             Some(OutputName::Written(name)) => name.clone(),
             Some(OutputName::Positional) => format!("_col{i}"),
             _ if names.is_empty() && field.name().starts_with("column") => format!("_col{i}"),
-            _ => field
-                .name()
-                .split_once(':')
-                .map_or_else(|| field.name().clone(), |(n, _)| n.to_owned()),
+            _ => field.name().split_once(':').map_or_else(|| field.name().clone(), |(n, _)| n.to_owned()),
         }
     };
-    let fields: Vec<Field> = fields
-        .iter()
-        .enumerate()
-        .map(|(i, f)| f.as_ref().clone().with_name(name_of(i, f)))
-        .collect();
+    let fields: Vec<Field> =
+        fields.iter().enumerate().map(|(i, f)| f.as_ref().clone().with_name(name_of(i, f))).collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -173,13 +157,14 @@ pub struct Query {
     schema: SchemaRef,
     stream: SendableRecordBatchStream,
     deadline: Option<Pin<Box<tokio::time::Sleep>>>,
+    plan: Arc<dyn ExecutionPlan>,
+    start: Instant,
+    rows: u64,
 }
 
 impl std::fmt::Debug for Query {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Query")
-            .field("schema", &self.schema)
-            .finish_non_exhaustive()
+        f.debug_struct("Query").field("schema", &self.schema).finish_non_exhaustive()
     }
 }
 
@@ -187,6 +172,11 @@ impl Query {
     /// Columns under Lake's names; names may repeat.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// What the query has done so far; final when the stream has ended.
+    pub fn statistics(&self) -> Statistics {
+        Statistics::of(&self.plan, self.rows, self.start.elapsed())
     }
 }
 
@@ -197,13 +187,8 @@ impl Stream for Query {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(cx).is_ready()
         {
-            return Poll::Ready(Some(Err(Error::new(
-                Kind::ExceededTimeLimit,
-                "the query exceeded its time limit",
-            ))));
+            return Poll::Ready(Some(Err(Error::new(Kind::ExceededTimeLimit, "the query exceeded its time limit"))));
         }
-        self.stream
-            .poll_next_unpin(cx)
-            .map(|item| item.map(|r| r.map_err(Error::from)))
+        self.stream.poll_next_unpin(cx).map(|item| item.map(|r| r.map_err(Error::from)))
     }
 }

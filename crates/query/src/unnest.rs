@@ -4,6 +4,7 @@
 //! [`crate::decorrelate`] roots the relation on them.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, NullHandling, UnnestOptions, plan_err};
@@ -12,14 +13,18 @@ use datafusion::functions::core::expr_fn::{coalesce, get_field, greatest};
 use datafusion::functions_nested::expr_fn::{cardinality, gen_series, map_entries};
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{ExprSchemable, LogicalPlanBuilder, cast, ident, lit};
-use datafusion::sql::sqlparser::ast::TableFactor;
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, TableFactor, visit_expressions_mut};
 
 /// Plans UNNEST; refuses what DataFusion would silently ignore.
 #[derive(Debug)]
 pub(crate) struct UnnestPlanner;
 
 impl RelationPlanner for UnnestPlanner {
-    fn plan_relation(&self, relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
         let TableFactor::UNNEST { alias, array_exprs, with_ordinality, .. } = relation else {
             return Ok(RelationPlanning::Original(Box::new(relation)));
         };
@@ -39,6 +44,7 @@ impl RelationPlanner for UnnestPlanner {
             unique
         };
         for (i, argument) in array_exprs.into_iter().enumerate() {
+            let argument = outer_paths(argument, context);
             let mut list = context.sql_to_expr(argument, &schema)?;
             let mut of = list.get_type(&schema)?;
             if matches!(of, DataType::Map(..)) {
@@ -85,8 +91,27 @@ impl RelationPlanner for UnnestPlanner {
     }
 }
 
+/// DataFusion resolves `t.column` in an outer query, but not `column.field`: paths are spelt as calls there.
+fn outer_paths(mut argument: SqlExpr, context: &mut dyn RelationPlannerContext) -> SqlExpr {
+    let schema = DFSchema::empty();
+    let _ = visit_expressions_mut(&mut argument, |e| {
+        if let SqlExpr::CompoundIdentifier(parts) = e {
+            let prefix = |n: usize| match n {
+                1 => SqlExpr::Identifier(parts[0].clone()),
+                n => SqlExpr::CompoundIdentifier(parts[..n].to_vec()),
+            };
+            let resolved = (1..=parts.len()).rev().find(|n| context.sql_to_expr(prefix(*n), &schema).is_ok());
+            if let Some(n) = resolved {
+                let path = parts[n..].iter().map(|part| part.value.to_lowercase());
+                *e = path.fold(prefix(n), |e, name| cloudtarn_dialect::field(e, &name));
+            }
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    argument
+}
+
 /// json, ipaddress and uuid are carried as structs of one hidden field.
 pub(crate) fn is_scalar(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Struct(fields) if fields.first().is_some_and(|f| f.name().starts_with('$')))
 }
-

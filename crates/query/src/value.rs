@@ -8,16 +8,13 @@ use std::fmt::Write;
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, StructArray};
 use arrow::datatypes::{
     DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float16Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalDayTimeType, IntervalMonthDayNanoType,
+    IntervalUnit, IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use chrono::{
-    DateTime, Datelike, FixedOffset, NaiveDate, Offset, TimeDelta, TimeZone, Timelike, Utc,
-};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, TimeDelta, TimeZone, Timelike, Utc};
 
 /// One cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,18 +125,10 @@ fn value(a: &dyn Array, i: usize) -> Value {
             let x = a.as_primitive::<Float64Type>().value(i);
             Value::Number(float(x, &format!("{x:e}")))
         }
-        DataType::Decimal32(..) => {
-            Value::Number(a.as_primitive::<Decimal32Type>().value_as_string(i))
-        }
-        DataType::Decimal64(..) => {
-            Value::Number(a.as_primitive::<Decimal64Type>().value_as_string(i))
-        }
-        DataType::Decimal128(..) => {
-            Value::Number(a.as_primitive::<Decimal128Type>().value_as_string(i))
-        }
-        DataType::Decimal256(..) => {
-            Value::Number(a.as_primitive::<Decimal256Type>().value_as_string(i))
-        }
+        DataType::Decimal32(..) => Value::Number(a.as_primitive::<Decimal32Type>().value_as_string(i)),
+        DataType::Decimal64(..) => Value::Number(a.as_primitive::<Decimal64Type>().value_as_string(i)),
+        DataType::Decimal128(..) => Value::Number(a.as_primitive::<Decimal128Type>().value_as_string(i)),
+        DataType::Decimal256(..) => Value::Number(a.as_primitive::<Decimal256Type>().value_as_string(i)),
         DataType::Utf8 => Value::Text(a.as_string::<i32>().value(i).to_owned()),
         DataType::LargeUtf8 => Value::Text(a.as_string::<i64>().value(i).to_owned()),
         DataType::Utf8View => Value::Text(a.as_string_view().value(i).to_owned()),
@@ -148,60 +137,32 @@ fn value(a: &dyn Array, i: usize) -> Value {
         DataType::BinaryView => Value::Text(hex(a.as_binary_view().value(i))),
         DataType::FixedSizeBinary(_) => Value::Text(hex(a.as_fixed_size_binary().value(i))),
         DataType::Date32 => Value::Text(date(i64::from(a.as_primitive::<Date32Type>().value(i)))),
-        DataType::Date64 => Value::Text(date(
-            a.as_primitive::<Date64Type>()
-                .value(i)
-                .div_euclid(86_400_000),
-        )),
-        DataType::Time32(TimeUnit::Second) => Value::Text(time(
-            i64::from(a.as_primitive::<Time32SecondType>().value(i)) * 1_000_000_000,
-            0,
-        )),
-        DataType::Time32(_) => Value::Text(time(
-            i64::from(a.as_primitive::<Time32MillisecondType>().value(i)) * 1_000_000,
-            3,
-        )),
-        DataType::Time64(TimeUnit::Microsecond) => Value::Text(time(
-            a.as_primitive::<Time64MicrosecondType>().value(i) * 1_000,
-            6,
-        )),
-        DataType::Time64(_) => {
-            Value::Text(time(a.as_primitive::<Time64NanosecondType>().value(i), 9))
+        DataType::Date64 => Value::Text(date(a.as_primitive::<Date64Type>().value(i).div_euclid(86_400_000))),
+        DataType::Time32(TimeUnit::Second) => {
+            Value::Text(time(i64::from(a.as_primitive::<Time32SecondType>().value(i)) * 1_000_000_000, 0))
         }
+        DataType::Time32(_) => {
+            Value::Text(time(i64::from(a.as_primitive::<Time32MillisecondType>().value(i)) * 1_000_000, 3))
+        }
+        DataType::Time64(TimeUnit::Microsecond) => {
+            Value::Text(time(a.as_primitive::<Time64MicrosecondType>().value(i) * 1_000, 6))
+        }
+        DataType::Time64(_) => Value::Text(time(a.as_primitive::<Time64NanosecondType>().value(i), 9)),
         DataType::Timestamp(unit, zone) => {
             let (seconds, nanos, digits) = match unit {
                 TimeUnit::Second => (a.as_primitive::<TimestampSecondType>().value(i), 0, 0),
-                TimeUnit::Millisecond => split(
-                    a.as_primitive::<TimestampMillisecondType>().value(i),
-                    1_000,
-                    3,
-                ),
-                TimeUnit::Microsecond => split(
-                    a.as_primitive::<TimestampMicrosecondType>().value(i),
-                    1_000_000,
-                    6,
-                ),
-                TimeUnit::Nanosecond => split(
-                    a.as_primitive::<TimestampNanosecondType>().value(i),
-                    1_000_000_000,
-                    9,
-                ),
+                TimeUnit::Millisecond => split(a.as_primitive::<TimestampMillisecondType>().value(i), 1_000, 3),
+                TimeUnit::Microsecond => split(a.as_primitive::<TimestampMicrosecondType>().value(i), 1_000_000, 6),
+                TimeUnit::Nanosecond => split(a.as_primitive::<TimestampNanosecondType>().value(i), 1_000_000_000, 9),
             };
             Value::Text(timestamp(seconds, nanos, digits, zone.as_deref()))
         }
         DataType::Duration(unit) => {
             let ms = match unit {
-                TimeUnit::Second => a
-                    .as_primitive::<DurationSecondType>()
-                    .value(i)
-                    .saturating_mul(1_000),
+                TimeUnit::Second => a.as_primitive::<DurationSecondType>().value(i).saturating_mul(1_000),
                 TimeUnit::Millisecond => a.as_primitive::<DurationMillisecondType>().value(i),
-                TimeUnit::Microsecond => {
-                    a.as_primitive::<DurationMicrosecondType>().value(i) / 1_000
-                }
-                TimeUnit::Nanosecond => {
-                    a.as_primitive::<DurationNanosecondType>().value(i) / 1_000_000
-                }
+                TimeUnit::Microsecond => a.as_primitive::<DurationMicrosecondType>().value(i) / 1_000,
+                TimeUnit::Nanosecond => a.as_primitive::<DurationNanosecondType>().value(i) / 1_000_000,
             };
             Value::Text(duration(ms))
         }
@@ -210,18 +171,14 @@ fn value(a: &dyn Array, i: usize) -> Value {
         }
         DataType::Interval(IntervalUnit::DayTime) => {
             let v = a.as_primitive::<IntervalDayTimeType>().value(i);
-            Value::Text(duration(
-                i64::from(v.days) * 86_400_000 + i64::from(v.milliseconds),
-            ))
+            Value::Text(duration(i64::from(v.days) * 86_400_000 + i64::from(v.milliseconds)))
         }
         DataType::Interval(IntervalUnit::MonthDayNano) => {
             let v = a.as_primitive::<IntervalMonthDayNanoType>().value(i);
             if v.months != 0 {
                 return Value::Text(months(v.months));
             }
-            Value::Text(duration(
-                i64::from(v.days) * 86_400_000 + v.nanoseconds / 1_000_000,
-            ))
+            Value::Text(duration(i64::from(v.days) * 86_400_000 + v.nanoseconds / 1_000_000))
         }
         DataType::List(_) => array(&a.as_list::<i32>().value(i)),
         DataType::LargeList(_) => array(&a.as_list::<i64>().value(i)),
@@ -231,18 +188,13 @@ fn value(a: &dyn Array, i: usize) -> Value {
         DataType::Map(..) => {
             let entries = a.as_map().value(i);
             let (keys, values) = (entries.column(0), entries.column(1));
-            Value::Map(
-                (0..entries.len())
-                    .map(|n| (value(keys, n), value(values, n)))
-                    .collect(),
-            )
+            Value::Map((0..entries.len()).map(|n| (value(keys, n), value(values, n))).collect())
         }
         DataType::Struct(_) => structure(a.as_struct(), i),
         DataType::Dictionary(..) => {
             let d = a.as_any_dictionary();
             let keys = d.normalized_keys();
-            keys.get(i)
-                .map_or(Value::Null, |k| value(d.values().as_ref(), *k))
+            keys.get(i).map_or(Value::Null, |k| value(d.values().as_ref(), *k))
         }
         other => Value::Text(format!("({other})")),
     }
@@ -258,13 +210,7 @@ fn structure(a: &StructArray, i: usize) -> Value {
         let inner = a.column(0);
         let bytes = |f: fn(&[u8]) -> String| {
             let bytes = inner.as_any().downcast_ref::<FixedSizeBinaryArray>();
-            bytes.map_or(Value::Null, |b| {
-                if b.is_null(i) {
-                    Value::Null
-                } else {
-                    Value::Text(f(b.value(i)))
-                }
-            })
+            bytes.map_or(Value::Null, |b| if b.is_null(i) { Value::Null } else { Value::Text(f(b.value(i))) })
         };
         match field.name().as_str() {
             "$json" => {
@@ -278,13 +224,7 @@ fn structure(a: &StructArray, i: usize) -> Value {
             _ => {}
         }
     }
-    Value::Row(
-        a.fields()
-            .iter()
-            .zip(a.columns())
-            .map(|(f, c)| (f.name().clone(), value(c.as_ref(), i)))
-            .collect(),
-    )
+    Value::Row(a.fields().iter().zip(a.columns()).map(|(f, c)| (f.name().clone(), value(c.as_ref(), i))).collect())
 }
 
 fn address(bytes: &[u8]) -> String {
@@ -292,8 +232,7 @@ fn address(bytes: &[u8]) -> String {
         return hex(bytes);
     };
     let v6 = std::net::Ipv6Addr::from(octets);
-    v6.to_ipv4_mapped()
-        .map_or_else(|| v6.to_string(), |v4| v4.to_string())
+    v6.to_ipv4_mapped().map_or_else(|| v6.to_string(), |v4| v4.to_string())
 }
 
 fn uuid(bytes: &[u8]) -> String {
@@ -350,47 +289,25 @@ fn float(x: f64, scientific: &str) -> String {
 }
 
 fn date(days: i64) -> String {
-    let day =
-        NaiveDate::default().checked_add_signed(TimeDelta::try_days(days).unwrap_or_default());
-    day.map_or_else(
-        || format!("({days} days)"),
-        |d| format!("{}-{:02}-{:02}", year(d.year()), d.month(), d.day()),
-    )
+    let day = NaiveDate::default().checked_add_signed(TimeDelta::try_days(days).unwrap_or_default());
+    day.map_or_else(|| format!("({days} days)"), |d| format!("{}-{:02}-{:02}", year(d.year()), d.month(), d.day()))
 }
 
 fn year(y: i32) -> String {
-    if y < 0 {
-        format!("-{:04}", -y)
-    } else {
-        format!("{y:04}")
-    }
+    if y < 0 { format!("-{:04}", -y) } else { format!("{y:04}") }
 }
 
 fn split(v: i64, per_second: i64, digits: usize) -> (i64, i64, usize) {
-    (
-        v.div_euclid(per_second),
-        v.rem_euclid(per_second) * (1_000_000_000 / per_second),
-        digits,
-    )
+    (v.div_euclid(per_second), v.rem_euclid(per_second) * (1_000_000_000 / per_second), digits)
 }
 
 fn fraction(nanos: i64, digits: usize) -> String {
-    if digits == 0 {
-        String::new()
-    } else {
-        format!(".{}", &format!("{nanos:09}")[..digits])
-    }
+    if digits == 0 { String::new() } else { format!(".{}", &format!("{nanos:09}")[..digits]) }
 }
 
 fn time(nanos: i64, digits: usize) -> String {
     let s = nanos / 1_000_000_000;
-    format!(
-        "{:02}:{:02}:{:02}{}",
-        s / 3600,
-        s / 60 % 60,
-        s % 60,
-        fraction(nanos % 1_000_000_000, digits)
-    )
+    format!("{:02}:{:02}:{:02}{}", s / 3600, s / 60 % 60, s % 60, fraction(nanos % 1_000_000_000, digits))
 }
 
 fn timestamp(seconds: i64, nanos: i64, digits: usize, zone: Option<&str>) -> String {
@@ -417,37 +334,19 @@ fn offset_of(zone: &str, utc: &chrono::NaiveDateTime) -> (Option<FixedOffset>, S
         return (None, " UTC".to_owned());
     }
     if let Ok(tz) = zone.parse::<chrono_tz::Tz>() {
-        return (
-            Some(tz.offset_from_utc_datetime(utc).fix()),
-            format!(" {zone}"),
-        );
+        return (Some(tz.offset_from_utc_datetime(utc).fix()), format!(" {zone}"));
     }
     let fixed = zone.parse::<FixedOffset>().ok();
     (fixed, format!(" {zone}"))
 }
 
 fn duration(ms: i64) -> String {
-    let (sign, ms) = if ms < 0 {
-        ("-", ms.unsigned_abs())
-    } else {
-        ("", ms.unsigned_abs())
-    };
+    let (sign, ms) = if ms < 0 { ("-", ms.unsigned_abs()) } else { ("", ms.unsigned_abs()) };
     let s = ms / 1000;
-    format!(
-        "{sign}{} {:02}:{:02}:{:02}.{:03}",
-        s / 86_400,
-        s / 3600 % 24,
-        s / 60 % 60,
-        s % 60,
-        ms % 1000
-    )
+    format!("{sign}{} {:02}:{:02}:{:02}.{:03}", s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60, ms % 1000)
 }
 
 fn months(n: i32) -> String {
-    let (sign, n) = if n < 0 {
-        ("-", n.unsigned_abs())
-    } else {
-        ("", n.unsigned_abs())
-    };
+    let (sign, n) = if n < 0 { ("-", n.unsigned_abs()) } else { ("", n.unsigned_abs()) };
     format!("{sign}{}-{}", n / 12, n % 12)
 }

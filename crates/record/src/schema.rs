@@ -59,13 +59,10 @@ impl EventCategory {
     }
 }
 
-static CLOUDTRAIL: LazyLock<SchemaRef> =
-    LazyLock::new(|| Arc::new(Schema::new(cloudtrail_fields())));
-static CLOUDTRAIL_FILE: LazyLock<SchemaRef> =
-    LazyLock::new(|| Arc::new(with_hidden(cloudtrail_fields())));
+static CLOUDTRAIL: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(cloudtrail_fields())));
+static CLOUDTRAIL_FILE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(with_hidden(cloudtrail_fields())));
 static INSIGHT: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(insight_fields())));
-static INSIGHT_FILE: LazyLock<SchemaRef> =
-    LazyLock::new(|| Arc::new(with_hidden(insight_fields())));
+static INSIGHT_FILE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(with_hidden(insight_fields())));
 
 fn with_hidden(mut fields: Vec<Field>) -> Schema {
     fields.push(Field::new(PATH, DataType::Utf8View, false));
@@ -111,11 +108,7 @@ pub fn timestamp_type() -> DataType {
 pub fn map_entries() -> FieldRef {
     let key = Field::new("key", DataType::Utf8View, false);
     let value = Field::new("value", DataType::Utf8View, true);
-    Arc::new(Field::new(
-        "entries",
-        DataType::Struct(Fields::from(vec![key, value])),
-        false,
-    ))
+    Arc::new(Field::new("entries", DataType::Struct(Fields::from(vec![key, value])), false))
 }
 
 /// `map<string,string>`.
@@ -143,12 +136,7 @@ fn cloudtrail_fields() -> Vec<Field> {
         boolean("readonly"),
         array(
             "resources",
-            DataType::Struct(Fields::from(vec![
-                text("accountid"),
-                text("type"),
-                text("arn"),
-                text("arnprefix"),
-            ])),
+            DataType::Struct(Fields::from(vec![text("accountid"), text("type"), text("arn"), text("arnprefix")])),
         ),
         text("eventtype"),
         text("apiversion"),
@@ -165,12 +153,7 @@ fn cloudtrail_fields() -> Vec<Field> {
         text("eventcategory"),
         row(
             "tlsdetails",
-            vec![
-                text("tlsversion"),
-                text("ciphersuite"),
-                text("clientprovidedhostheader"),
-                text("keyexchange"),
-            ],
+            vec![text("tlsversion"), text("ciphersuite"), text("clientprovidedhostheader"), text("keyexchange")],
         ),
         text("sessioncredentialfromconsole"),
         text("eventjson"),
@@ -183,10 +166,7 @@ fn cloudtrail_fields() -> Vec<Field> {
                     "tagcontext",
                     vec![
                         map("principaltags"),
-                        array(
-                            "resourcetags",
-                            DataType::Struct(Fields::from(vec![text("arn"), map("tags")])),
-                        ),
+                        array("resourcetags", DataType::Struct(Fields::from(vec![text("arn"), map("tags")]))),
                     ],
                 ),
             ],
@@ -207,24 +187,12 @@ fn user_identity() -> Field {
             row(
                 "sessioncontext",
                 vec![
-                    row(
-                        "attributes",
-                        vec![timestamp("creationdate"), text("mfaauthenticated")],
-                    ),
+                    row("attributes", vec![timestamp("creationdate"), text("mfaauthenticated")]),
                     row(
                         "sessionissuer",
-                        vec![
-                            text("type"),
-                            text("principalid"),
-                            text("arn"),
-                            text("accountid"),
-                            text("username"),
-                        ],
+                        vec![text("type"), text("principalid"), text("arn"), text("accountid"), text("username")],
                     ),
-                    row(
-                        "webidfederationdata",
-                        vec![text("federatedprovider"), map("attributes")],
-                    ),
+                    row("webidfederationdata", vec![text("federatedprovider"), map("attributes")]),
                     text("sourceidentity"),
                     text("ec2roledelivery"),
                     text("ec2issuedinvpc"),
@@ -234,12 +202,7 @@ fn user_identity() -> Field {
             row("onbehalfof", vec![text("userid"), text("identitystorearn")]),
             row(
                 "inscopeof",
-                vec![
-                    text("sourcearn"),
-                    text("sourceaccount"),
-                    text("issuertype"),
-                    text("credentiaisissuedto"),
-                ],
+                vec![text("sourcearn"), text("sourceaccount"), text("issuertype"), text("credentiaisissuedto")],
             ),
             text("invokedby"),
             text("identityprovider"),
@@ -252,10 +215,7 @@ fn user_identity() -> Field {
 fn insight_fields() -> Vec<Field> {
     let share = || {
         let element = DataType::Struct(Fields::from(vec![text("value"), double("average")]));
-        (
-            array("insight", element.clone()),
-            array("baseline", element),
-        )
+        (array("insight", element.clone()), array("baseline", element))
     };
     let (insight, baseline) = share();
     vec![

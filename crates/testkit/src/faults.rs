@@ -63,12 +63,7 @@ impl Faults {
     /// The next `times` requests of `class` get `fault`, if `part` occurs in their path and query, which are percent-encoded
     /// and begin with `/<bucket>/`.
     pub fn add_for(&self, class: Class, part: &str, fault: Fault, times: usize) {
-        self.state().waiting.push(Waiting {
-            class,
-            part: part.to_owned(),
-            fault,
-            times,
-        });
+        self.state().waiting.push(Waiting { class, part: part.to_owned(), fault, times });
     }
 
     /// Forget the faults that have not happened yet.
@@ -90,10 +85,7 @@ impl Faults {
     pub(crate) fn take(&self, class: Class, uri: &str) -> Option<Fault> {
         let mut state = self.state();
         *state.seen.entry(class).or_default() += 1;
-        let at = state
-            .waiting
-            .iter()
-            .position(|w| w.class == class && w.times > 0 && uri.contains(&w.part))?;
+        let at = state.waiting.iter().position(|w| w.class == class && w.times > 0 && uri.contains(&w.part))?;
         state.waiting[at].times -= 1;
         state.hit += 1;
         Some(state.waiting[at].fault)

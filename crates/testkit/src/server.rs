@@ -49,11 +49,7 @@ impl S3Server {
         let endpoint = format!("http://{}", listener.local_addr()?);
         let faults = Arc::new(Faults::default());
         let task = tokio::spawn(accept(listener, service, faults.clone()));
-        Ok(Self {
-            endpoint,
-            faults,
-            task,
-        })
+        Ok(Self { endpoint, faults, task })
     }
 
     /// The URL that clients are given, for instance `http://127.0.0.1:40123`; buckets follow as the first part of the path.
@@ -90,77 +86,44 @@ async fn accept(listener: TcpListener, service: S3Service, faults: Arc<Faults>) 
         while connections.try_join_next().is_some() {}
         let (service, faults) = (service.clone(), faults.clone());
         connections.spawn(async move {
-            let answer =
-                service_fn(move |request| answer(request, service.clone(), faults.clone()));
+            let answer = service_fn(move |request| answer(request, service.clone(), faults.clone()));
             // A connection that a fault has closed ends in an error, as it should.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(socket), answer)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer).await;
         });
     }
 }
 
 fn class(request: &Request<Incoming>) -> Class {
-    let has_key = request
-        .uri()
-        .path()
-        .trim_start_matches('/')
-        .split_once('/')
-        .is_some_and(|(_, key)| !key.is_empty());
+    let has_key = request.uri().path().trim_start_matches('/').split_once('/').is_some_and(|(_, key)| !key.is_empty());
     match *request.method() {
         Method::GET if has_key => Class::Get,
-        Method::GET
-            if request
-                .uri()
-                .query()
-                .is_some_and(|q| q.contains("list-type=2")) =>
-        {
-            Class::List
-        }
+        Method::GET if request.uri().query().is_some_and(|q| q.contains("list-type=2")) => Class::List,
         Method::HEAD if has_key => Class::Head,
         _ => Class::Other,
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    service: S3Service,
-    faults: Arc<Faults>,
-) -> io::Result<Response<Body>> {
+async fn answer(request: Request<Incoming>, service: S3Service, faults: Arc<Faults>) -> io::Result<Response<Body>> {
     let class = class(&request);
     let fault = faults.take(class, &request.uri().to_string());
     match fault {
         Some(Fault::SlowDown) => {
-            return Ok(refusal(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "SlowDown",
-                "Please reduce your request rate.",
-            ));
+            return Ok(refusal(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."));
         }
         Some(Fault::AccessDenied) => {
-            return Ok(refusal(
-                StatusCode::FORBIDDEN,
-                "AccessDenied",
-                "Access Denied",
-            ));
+            return Ok(refusal(StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"));
         }
         Some(Fault::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
         Some(Fault::Stall(time)) => tokio::time::sleep(time).await,
         Some(Fault::Truncate | Fault::StallBody(_)) | None => {}
     }
     let broken = |e: &dyn std::fmt::Debug| io::Error::other(format!("{e:?}"));
-    let response = Service::call(&service, request)
-        .await
-        .map_err(|e| broken(&e))?;
+    let response = Service::call(&service, request).await.map_err(|e| broken(&e))?;
     let (mut head, body) = response.into_parts();
-    let bytes = BodyExt::collect(body)
-        .await
-        .map_err(|e| broken(&e))?
-        .to_bytes();
+    let bytes = BodyExt::collect(body).await.map_err(|e| broken(&e))?.to_bytes();
     if class != Class::Head {
         head.headers.remove(TRANSFER_ENCODING);
-        head.headers
-            .insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
     let body = match fault {
         Some(Fault::Truncate) => halves(&bytes, None),
@@ -176,32 +139,21 @@ fn refusal(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     );
     let mut response = Response::new(whole(text.into()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     response
 }
 
 fn whole(bytes: Bytes) -> Body {
-    Full::new(bytes)
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Half of `bytes`, then the rest after `pause`, or a closed connection.
 fn halves(bytes: &Bytes, pause: Option<Duration>) -> Body {
-    let (first, rest) = (
-        bytes.slice(..bytes.len() / 2),
-        bytes.slice(bytes.len() / 2..),
-    );
+    let (first, rest) = (bytes.slice(..bytes.len() / 2), bytes.slice(bytes.len() / 2..));
     let rest = futures::stream::once(async move {
         // A moment in any case, so that the first half is on its way before the connection closes.
         tokio::time::sleep(pause.unwrap_or(Duration::from_millis(20))).await;
-        if pause.is_some() {
-            Ok(Frame::data(rest))
-        } else {
-            Err(io::ErrorKind::ConnectionAborted.into())
-        }
+        if pause.is_some() { Ok(Frame::data(rest)) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
     });
     let first = futures::stream::once(async move { Ok(Frame::data(first)) });
     StreamBody::new(first.chain(rest)).boxed_unsync()

@@ -3,10 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, ListArray, MapArray, StringViewArray, StringViewBuilder, StructArray,
-    new_null_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StringViewArray, StringViewBuilder, StructArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type};
 use datafusion_common::{Result, internal_err};
@@ -40,11 +37,7 @@ pub(super) fn from_json_allowed(to: &Type) -> bool {
 }
 
 fn key_allowed(key: &Type) -> bool {
-    from_json_allowed(key)
-        && !matches!(
-            key,
-            Type::Array(_) | Type::Map(_, _) | Type::Row(_) | Type::Json
-        )
+    from_json_allowed(key) && !matches!(key, Type::Array(_) | Type::Map(_, _) | Type::Row(_) | Type::Json)
 }
 
 /// Whether a type may be cast to json.
@@ -102,21 +95,13 @@ pub(crate) fn writer(array: &ArrayRef) -> Result<Write> {
         DataType::Float32 => {
             let a = array.as_primitive::<Float32Type>().clone();
             Box::new(move |row, out| {
-                float(
-                    a.value(row).is_finite(),
-                    |o| text::real(a.value(row), Style::Result, o),
-                    out,
-                )
+                float(a.value(row).is_finite(), |o| text::real(a.value(row), Style::Result, o), out)
             })
         }
         DataType::Float64 => {
             let a = array.as_primitive::<Float64Type>().clone();
             Box::new(move |row, out| {
-                float(
-                    a.value(row).is_finite(),
-                    |o| text::double(a.value(row), Style::Result, o),
-                    out,
-                )
+                float(a.value(row).is_finite(), |o| text::double(a.value(row), Style::Result, o), out)
             })
         }
         DataType::Decimal128(_, scale) => {
@@ -148,13 +133,7 @@ pub(crate) fn writer(array: &ArrayRef) -> Result<Write> {
         t if types::is_json(t) => {
             let texts = json_texts(array)?;
             let texts = texts.as_string_view().clone();
-            Box::new(move |row, out| {
-                out.push_str(if texts.is_null(row) {
-                    "null"
-                } else {
-                    texts.value(row)
-                })
-            })
+            Box::new(move |row, out| out.push_str(if texts.is_null(row) { "null" } else { texts.value(row) }))
         }
         t if types::is_row(t) => row_writer(array.as_struct())?,
         _ => {
@@ -188,11 +167,7 @@ fn float(finite: bool, write: impl Fn(&mut String), out: &mut String) {
 
 fn map_writer(map: &MapArray) -> Result<Write> {
     let map = map.clone();
-    let key = if types::is_json(map.keys().data_type()) {
-        json_texts(map.keys())?
-    } else {
-        map.keys().clone()
-    };
+    let key = if types::is_json(map.keys().data_type()) { json_texts(map.keys())? } else { map.keys().clone() };
     let key = Formatter::new(&key, Style::Result)?;
     let value = writer(map.values())?;
     Ok(Box::new(move |row, out| {
@@ -220,17 +195,11 @@ fn map_writer(map: &MapArray) -> Result<Write> {
 /// A row is an object; anonymous fields have the empty name.
 fn row_writer(row: &StructArray) -> Result<Write> {
     let names = match Type::of(row.data_type()) {
-        Type::Row(fields) => fields
-            .into_iter()
-            .map(|(name, _)| name.unwrap_or_default())
-            .collect(),
+        Type::Row(fields) => fields.into_iter().map(|(name, _)| name.unwrap_or_default()).collect(),
         _ => Vec::new(),
     };
-    let fields: Vec<(String, Write)> = names
-        .into_iter()
-        .zip(row.columns())
-        .map(|(n, c)| Ok((n, writer(c)?)))
-        .collect::<Result<_>>()?;
+    let fields: Vec<(String, Write)> =
+        names.into_iter().zip(row.columns()).map(|(n, c)| Ok((n, writer(c)?))).collect::<Result<_>>()?;
     Ok(Box::new(move |row, out| {
         out.push('{');
         for (n, (name, value)) in fields.iter().enumerate() {
@@ -261,9 +230,7 @@ pub(super) fn from_json(array: &ArrayRef, to: &Type, on_error: OnError) -> Resul
                 let value = on_error.settle(outcome)?;
                 match (value, on_error) {
                     // A nested value that fails anywhere fails as a whole: it is tried alone first.
-                    (Some(v), OnError::Null) if !v.is_scalar() => {
-                        build(&[Some(v)], to, OnError::Fail).ok().map(|_| v)
-                    }
+                    (Some(v), OnError::Null) if !v.is_scalar() => build(&[Some(v)], to, OnError::Fail).ok().map(|_| v),
                     (v, _) => v,
                 }
             }
@@ -327,12 +294,7 @@ fn build(values: &[Option<Json<'_>>], to: &Type, on_error: OnError) -> Result<Ar
             };
             let children = build(&children, element, on_error)?;
             let offsets = OffsetBuffer::from_lengths(lengths);
-            Ok(Arc::new(ListArray::try_new(
-                field,
-                offsets,
-                children,
-                Some(NullBuffer::from(valid)),
-            )?))
+            Ok(Arc::new(ListArray::try_new(field, offsets, children, Some(NullBuffer::from(valid)))?))
         }
         Type::Map(key, value) => map(values, key, value, to, on_error),
         Type::Row(fields) => row(values, fields, to, on_error),
@@ -346,15 +308,8 @@ fn mismatched(value: Json<'_>, to: &Type, on_error: OnError) -> Result<()> {
     on_error.settle(cannot(shown, to)).map(|_: Option<()>| ())
 }
 
-fn map(
-    values: &[Option<Json<'_>>],
-    key: &Type,
-    value: &Type,
-    to: &Type,
-    on_error: OnError,
-) -> Result<ArrayRef> {
-    let (mut keys, mut items, mut lengths, mut valid) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+fn map(values: &[Option<Json<'_>>], key: &Type, value: &Type, to: &Type, on_error: OnError) -> Result<ArrayRef> {
+    let (mut keys, mut items, mut lengths, mut valid) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for v in values {
         let before = keys.len();
         match v {
@@ -379,25 +334,13 @@ fn map(
     let keys = build(&keys, key, on_error)?;
     let items = build(&items, value, on_error)?;
     if keys.null_count() > 0 {
-        return fail(
-            "INVALID_CAST_ARGUMENT",
-            format!("Cannot cast to {to}: map key is null"),
-        );
+        return fail("INVALID_CAST_ARGUMENT", format!("Cannot cast to {to}: map key is null"));
     }
     let entries = StructArray::try_new(entry_fields.clone(), vec![keys, items], None)?;
     let offsets = OffsetBuffer::from_lengths(lengths);
-    let result = MapArray::try_new(
-        field,
-        offsets,
-        entries,
-        Some(NullBuffer::from(valid)),
-        sorted,
-    )?;
+    let result = MapArray::try_new(field, offsets, entries, Some(NullBuffer::from(valid)), sorted)?;
     if crate::maps::has_duplicate_keys(&result)? {
-        return fail(
-            "INVALID_CAST_ARGUMENT",
-            format!("Cannot cast to {to}. Duplicate keys are not allowed"),
-        );
+        return fail("INVALID_CAST_ARGUMENT", format!("Cannot cast to {to}. Duplicate keys are not allowed"));
     }
     Ok(Arc::new(result))
 }
@@ -427,10 +370,9 @@ fn row(
             Some(o @ Json::Object(_)) => {
                 for (k, item) in o.members() {
                     let name = unescape(k);
-                    let at = fields.iter().position(|(f, _)| {
-                        f.as_deref()
-                            .is_some_and(|f| f == name || f.eq_ignore_ascii_case(&name))
-                    });
+                    let at = fields
+                        .iter()
+                        .position(|(f, _)| f.as_deref().is_some_and(|f| f == name || f.eq_ignore_ascii_case(&name)));
                     if let Some(column) = at.and_then(|at| columns.get_mut(at)) {
                         column[i] = Some(item);
                     }
@@ -444,17 +386,9 @@ fn row(
     let DataType::Struct(arrow_fields) = to.to_arrow() else {
         return internal_err!("{to} is carried by a struct");
     };
-    let columns = columns
-        .iter()
-        .zip(fields)
-        .map(|(column, (_, t))| build(column, t, on_error))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Arc::new(StructArray::try_new_with_length(
-        arrow_fields,
-        columns,
-        Some(NullBuffer::from(valid)),
-        values.len(),
-    )?))
+    let columns =
+        columns.iter().zip(fields).map(|(column, (_, t))| build(column, t, on_error)).collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(StructArray::try_new_with_length(arrow_fields, columns, Some(NullBuffer::from(valid)), values.len())?))
 }
 
 /// A JSON scalar as varchar: numbers with a fraction or an exponent become doubles first.

@@ -16,12 +16,7 @@ pub(super) fn cast(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<Arr
         (Type::Array(element), DataType::List(field)) => {
             let list = crate::lists::as_list(array)?;
             let values = super::cast(list.values(), element, on_error)?;
-            Ok(Arc::new(ListArray::try_new(
-                field,
-                list.offsets().clone(),
-                values,
-                list.nulls().cloned(),
-            )?))
+            Ok(Arc::new(ListArray::try_new(field, list.offsets().clone(), values, list.nulls().cloned())?))
         }
         (Type::Map(key, value), DataType::Map(field, sorted)) => {
             let map = array.as_map();
@@ -34,13 +29,8 @@ pub(super) fn cast(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<Arr
                 return internal_err!("a map's entries are a struct");
             };
             let entries = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
-            let result = MapArray::try_new(
-                field.clone(),
-                map.offsets().clone(),
-                entries,
-                map.nulls().cloned(),
-                sorted,
-            )?;
+            let result =
+                MapArray::try_new(field.clone(), map.offsets().clone(), entries, map.nulls().cloned(), sorted)?;
             if crate::maps::has_duplicate_keys(&result)? {
                 return fail("INVALID_CAST_ARGUMENT", "duplicate keys");
             }
@@ -54,12 +44,7 @@ pub(super) fn cast(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<Arr
                 .zip(targets)
                 .map(|(column, (_, target))| super::cast(column, target, on_error))
                 .collect::<Result<Vec<_>>>()?;
-            Ok(Arc::new(StructArray::try_new_with_length(
-                fields,
-                columns,
-                row.nulls().cloned(),
-                row.len(),
-            )?))
+            Ok(Arc::new(StructArray::try_new_with_length(fields, columns, row.nulls().cloned(), row.len())?))
         }
         _ => internal_err!("{to} is not nested"),
     }

@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanBuilder, PrimitiveBuilder,
-};
-use arrow::datatypes::{
-    DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanBuilder, PrimitiveBuilder};
+use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use datafusion_common::Result;
 
 use super::{OnError, as_text, cannot};
@@ -35,59 +31,29 @@ pub(super) fn cast(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<Arr
     match array.data_type() {
         DataType::Boolean => {
             let a = array.as_boolean();
-            build(
-                a.len(),
-                |i| a.is_valid(i).then(|| Number::Boolean(a.value(i))),
-                to,
-                on_error,
-            )
+            build(a.len(), |i| a.is_valid(i).then(|| Number::Boolean(a.value(i))), to, on_error)
         }
         DataType::Float32 => {
             let a = array.as_primitive::<Float32Type>();
-            build(
-                a.len(),
-                |i| a.is_valid(i).then(|| Number::Real(a.value(i))),
-                to,
-                on_error,
-            )
+            build(a.len(), |i| a.is_valid(i).then(|| Number::Real(a.value(i))), to, on_error)
         }
         DataType::Float64 => {
             let a = array.as_primitive::<Float64Type>();
-            build(
-                a.len(),
-                |i| a.is_valid(i).then(|| Number::Double(a.value(i))),
-                to,
-                on_error,
-            )
+            build(a.len(), |i| a.is_valid(i).then(|| Number::Double(a.value(i))), to, on_error)
         }
         DataType::Decimal128(_, scale) => {
             let a = array.as_primitive::<Decimal128Type>();
-            build(
-                a.len(),
-                |i| a.is_valid(i).then(|| Number::Decimal(a.value(i), *scale)),
-                to,
-                on_error,
-            )
+            build(a.len(), |i| a.is_valid(i).then(|| Number::Decimal(a.value(i), *scale)), to, on_error)
         }
         t if t.is_integer() => {
             let wide = arrow::compute::cast(array, &DataType::Int64)?;
             let a = wide.as_primitive::<Int64Type>();
-            build(
-                a.len(),
-                |i| a.is_valid(i).then(|| Number::Integer(a.value(i))),
-                to,
-                on_error,
-            )
+            build(a.len(), |i| a.is_valid(i).then(|| Number::Integer(a.value(i))), to, on_error)
         }
         _ => {
             let texts = as_text(array)?;
             let a = texts.as_string_view();
-            build(
-                a.len(),
-                |i| a.is_valid(i).then(|| Number::Text(a.value(i))),
-                to,
-                on_error,
-            )
+            build(a.len(), |i| a.is_valid(i).then(|| Number::Text(a.value(i))), to, on_error)
         }
     }
 }
@@ -126,20 +92,12 @@ pub(super) fn build<'a>(
             }
             Ok(Arc::new(out.finish()))
         }
-        Type::Tinyint => {
-            fill::<Int8Type>(len, get, on_error, |n| narrow(to_integer(n, to)?, to), t)
-        }
-        Type::Smallint => {
-            fill::<Int16Type>(len, get, on_error, |n| narrow(to_integer(n, to)?, to), t)
-        }
-        Type::Integer => {
-            fill::<Int32Type>(len, get, on_error, |n| narrow(to_integer(n, to)?, to), t)
-        }
+        Type::Tinyint => fill::<Int8Type>(len, get, on_error, |n| narrow(to_integer(n, to)?, to), t),
+        Type::Smallint => fill::<Int16Type>(len, get, on_error, |n| narrow(to_integer(n, to)?, to), t),
+        Type::Integer => fill::<Int32Type>(len, get, on_error, |n| narrow(to_integer(n, to)?, to), t),
         Type::Bigint => fill::<Int64Type>(len, get, on_error, |n| to_integer(n, to), t),
         Type::Real => fill::<Float32Type>(len, get, on_error, |n| to_real(n, to), t),
-        Type::Decimal(p, s) => {
-            fill::<Decimal128Type>(len, get, on_error, |n| to_decimal(n, *p, *s, to), t)
-        }
+        Type::Decimal(p, s) => fill::<Decimal128Type>(len, get, on_error, |n| to_decimal(n, *p, *s, to), t),
         _ => fill::<Float64Type>(len, get, on_error, |n| to_double(n, to), t),
     }
 }
@@ -147,10 +105,7 @@ pub(super) fn build<'a>(
 fn narrow<T: TryFrom<i64>>(v: i64, to: &Type) -> Result<T> {
     match T::try_from(v) {
         Ok(v) => Ok(v),
-        Err(_) => fail(
-            "NUMERIC_VALUE_OUT_OF_RANGE",
-            format!("Out of range for {to}: {v}"),
-        ),
+        Err(_) => fail("NUMERIC_VALUE_OUT_OF_RANGE", format!("Out of range for {to}: {v}")),
     }
 }
 
@@ -181,13 +136,9 @@ pub(crate) fn to_integer(n: Number<'_>, to: &Type) -> Result<i64> {
         Number::Integer(v) => Ok(v),
         Number::Real(v) => float_to_integer(f64::from(v), to),
         Number::Double(v) => float_to_integer(v, to),
-        Number::Decimal(v, scale) => match i64::try_from(rescale(v, scale, 0).unwrap_or(i128::MAX))
-        {
+        Number::Decimal(v, scale) => match i64::try_from(rescale(v, scale, 0).unwrap_or(i128::MAX)) {
             Ok(v) => Ok(v),
-            Err(_) => fail(
-                "NUMERIC_VALUE_OUT_OF_RANGE",
-                format!("Out of range for {to}"),
-            ),
+            Err(_) => fail("NUMERIC_VALUE_OUT_OF_RANGE", format!("Out of range for {to}")),
         },
         Number::Text(s) => match s.parse() {
             Ok(v) => Ok(v),
@@ -204,10 +155,7 @@ fn float_to_integer(v: f64, to: &Type) -> Result<i64> {
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
         Ok(rounded as i64)
     } else {
-        fail(
-            "NUMERIC_VALUE_OUT_OF_RANGE",
-            format!("Out of range for {to}: {v}"),
-        )
+        fail("NUMERIC_VALUE_OUT_OF_RANGE", format!("Out of range for {to}: {v}"))
     }
 }
 
@@ -252,18 +200,11 @@ pub(crate) fn to_real(n: Number<'_>, to: &Type) -> Result<f32> {
 pub(crate) fn parse_float(s: &str) -> Option<f64> {
     let s = s.trim();
     let bare = s.trim_start_matches(['+', '-']);
-    let bare = bare
-        .strip_suffix(['d', 'D', 'f', 'F'])
-        .filter(|b| !b.is_empty())
-        .unwrap_or(bare);
+    let bare = bare.strip_suffix(['d', 'D', 'f', 'F']).filter(|b| !b.is_empty()).unwrap_or(bare);
     match bare {
         "NaN" => return Some(f64::NAN),
         "Infinity" => {
-            return Some(if s.starts_with('-') {
-                f64::NEG_INFINITY
-            } else {
-                f64::INFINITY
-            });
+            return Some(if s.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY });
         }
         _ => {}
     }
@@ -306,10 +247,7 @@ pub(crate) fn to_decimal(n: Number<'_>, precision: u8, scale: i8, to: &Type) -> 
     };
     match value.filter(|v| fits(*v, precision)) {
         Some(v) => Ok(v),
-        None => fail(
-            "NUMERIC_VALUE_OUT_OF_RANGE",
-            format!("Cannot cast {shown} to {to}"),
-        ),
+        None => fail("NUMERIC_VALUE_OUT_OF_RANGE", format!("Cannot cast {shown} to {to}")),
     }
 }
 
@@ -325,12 +263,7 @@ pub(crate) fn parse_decimal(s: &str, scale: i8) -> Option<i128> {
         _ => (false, mantissa),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.is_empty() && fraction.is_empty()
-        || !whole
-            .bytes()
-            .chain(fraction.bytes())
-            .all(|b| b.is_ascii_digit())
-    {
+    if whole.is_empty() && fraction.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
         return None;
     }
     let all = format!("{whole}{fraction}");
@@ -344,20 +277,14 @@ pub(crate) fn parse_decimal(s: &str, scale: i8) -> Option<i128> {
         if all.len() > 39 || drop < -39 {
             return None;
         }
-        all.parse::<i128>()
-            .ok()?
-            .checked_mul(10_i128.checked_pow(drop.unsigned_abs())?)?
+        all.parse::<i128>().ok()?.checked_mul(10_i128.checked_pow(drop.unsigned_abs())?)?
     } else {
         let drop = drop as usize;
         if drop > all.len() {
             0
         } else {
             let (kept, cut) = all.split_at(all.len() - drop);
-            let kept: i128 = if kept.is_empty() {
-                0
-            } else {
-                kept.parse().ok()?
-            };
+            let kept: i128 = if kept.is_empty() { 0 } else { kept.parse().ok()? };
             kept + i128::from(cut.as_bytes()[0] >= b'5')
         }
     };

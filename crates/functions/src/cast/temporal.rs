@@ -10,8 +10,7 @@ use super::{OnError, as_text, cannot};
 use crate::instants::{times, timestamps, to_times, to_timestamps};
 use crate::scalar::fail;
 use crate::temporal::{
-    DAY, Zone, parse_date, parse_offset, parse_time, parse_timestamp, per_second, round_to,
-    scale_picos,
+    DAY, Zone, parse_date, parse_offset, parse_time, parse_timestamp, per_second, round_to, scale_picos,
 };
 use crate::types::{self, Type};
 
@@ -33,11 +32,7 @@ pub(super) fn cast(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<Arr
     }
 }
 
-fn map(
-    values: &Int64Array,
-    on_error: OnError,
-    f: impl Fn(i64) -> Result<i64>,
-) -> Result<Int64Array> {
+fn map(values: &Int64Array, on_error: OnError, f: impl Fn(i64) -> Result<i64>) -> Result<Int64Array> {
     let mut out = Int64Builder::with_capacity(values.len());
     for v in values {
         out.append_option(match v {
@@ -49,10 +44,7 @@ fn map(
 }
 
 fn out_of_range<T>(to: &Type) -> Result<T> {
-    fail(
-        "INVALID_CAST_ARGUMENT",
-        format!("Value out of range of {to}"),
-    )
+    fail("INVALID_CAST_ARGUMENT", format!("Value out of range of {to}"))
 }
 
 /// A value in another unit, rounded half up, with at most `p` digits of a second.
@@ -98,11 +90,7 @@ fn to_timestamp(array: &ArrayRef, p: u8, to: &Type, on_error: OnError) -> Result
             let from = per_second(*from);
             let values = timestamps(array)?;
             // A zone is only dropped or taken: the session's zone is UTC.
-            let zone = if to_zone.is_none() {
-                from_zone.as_deref().and_then(Zone::parse)
-            } else {
-                None
-            };
+            let zone = if to_zone.is_none() { from_zone.as_deref().and_then(Zone::parse) } else { None };
             map(&values, on_error, |v| {
                 let shift = zone.map_or(0, |z| i64::from(z.offset_at(v.div_euclid(from))) * from);
                 or_range(rescale(v.saturating_add(shift), from, per, p))
@@ -120,9 +108,7 @@ fn to_timestamp(array: &ArrayRef, p: u8, to: &Type, on_error: OnError) -> Result
         _ => {
             let (clock, from) = local_clock(array)?;
             let today = chrono::Utc::now().timestamp().div_euclid(DAY) * DAY;
-            map(&clock, on_error, |v| {
-                or_range(rescale(v + today * from, from, per, p))
-            })?
+            map(&clock, on_error, |v| or_range(rescale(v + today * from, from, per, p)))?
         }
     };
     to_timestamps(&values, &arrow_type)
@@ -158,9 +144,7 @@ pub(crate) fn utc_clock(array: &ArrayRef) -> Result<(Int64Array, i64)> {
     let (clock, unit) = times(row.column(0))?;
     let per = per_second(unit);
     let offsets = row.column(1).as_primitive::<Int16Type>();
-    let utc = arrow::compute::binary(&clock, offsets, |c, o| {
-        (c - i64::from(o) * 60 * per).rem_euclid(DAY * per)
-    })?;
+    let utc = arrow::compute::binary(&clock, offsets, |c, o| (c - i64::from(o) * 60 * per).rem_euclid(DAY * per))?;
     Ok((utc, per))
 }
 
@@ -181,11 +165,7 @@ fn to_time_tz(array: &ArrayRef, p: u8, to: &Type) -> Result<ArrayRef> {
     };
     let (clock, per) = local_clock(array)?;
     let offsets: Int16Array = match array.data_type() {
-        DataType::Struct(_) => array
-            .as_struct()
-            .column(1)
-            .as_primitive::<Int16Type>()
-            .clone(),
+        DataType::Struct(_) => array.as_struct().column(1).as_primitive::<Int16Type>().clone(),
         DataType::Timestamp(unit, Some(zone)) => {
             let zone = Zone::parse(zone).unwrap_or(Zone::UTC);
             let unit = per_second(*unit);
@@ -194,11 +174,7 @@ fn to_time_tz(array: &ArrayRef, p: u8, to: &Type) -> Result<ArrayRef> {
         _ => Int16Array::from(vec![0; array.len()]),
     };
     let values = build_times(&clock, per, p, fields[0].data_type())?;
-    Ok(Arc::new(StructArray::try_new(
-        fields,
-        vec![values, Arc::new(offsets)],
-        array.nulls().cloned(),
-    )?))
+    Ok(Arc::new(StructArray::try_new(fields, vec![values, Arc::new(offsets)], array.nulls().cloned())?))
 }
 
 /// The offset in minutes that a time's text names.
@@ -241,11 +217,7 @@ fn from_text(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<ArrayRef>
             let nulls = values.nulls().cloned();
             let clock = to_times(&values, fields[0].data_type())?;
             let offsets: ArrayRef = Arc::new(Int16Array::from(offsets));
-            Ok(Arc::new(StructArray::try_new(
-                fields.clone(),
-                vec![clock, offsets],
-                nulls,
-            )?))
+            Ok(Arc::new(StructArray::try_new(fields.clone(), vec![clock, offsets], nulls)?))
         }
         _ => to_times(&values, &arrow_type),
     }
@@ -254,9 +226,7 @@ fn from_text(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<ArrayRef>
 /// A value in the target's unit and, for a zoned time, its offset in minutes.
 fn read(s: &str, to: &Type, arrow_type: &DataType) -> Option<(i64, i16)> {
     match to {
-        Type::Date => parse_date(s)
-            .filter(|d| i32::try_from(*d).is_ok())
-            .map(|d| (d, 0)),
+        Type::Date => parse_date(s).filter(|d| i32::try_from(*d).is_ok()).map(|d| (d, 0)),
         Type::Timestamp(p) | Type::TimestampTz(p, _) => {
             let DataType::Timestamp(unit, _) = arrow_type else {
                 return None;
@@ -271,9 +241,7 @@ fn read(s: &str, to: &Type, arrow_type: &DataType) -> Option<(i64, i16)> {
                 _ => parsed.seconds,
             };
             let per = per_second(*unit);
-            let value = seconds
-                .checked_mul(per)?
-                .checked_add(scale_picos(parsed.picos, per))?;
+            let value = seconds.checked_mul(per)?.checked_add(scale_picos(parsed.picos, per))?;
             Some((round_to(value, per, *p)?, 0))
         }
         Type::Time(p) | Type::TimeTz(p) => {
@@ -283,11 +251,7 @@ fn read(s: &str, to: &Type, arrow_type: &DataType) -> Option<(i64, i16)> {
                 None => 0,
             };
             let per = per_second(types::unit(*p));
-            let value = round_to(
-                parsed.seconds * per + scale_picos(parsed.picos, per),
-                per,
-                *p,
-            )?;
+            let value = round_to(parsed.seconds * per + scale_picos(parsed.picos, per), per, *p)?;
             Some((value.rem_euclid(DAY * per), minutes))
         }
         _ => None,

@@ -22,17 +22,9 @@ pub(crate) fn functions() -> Functions {
         by("bit_count", TWO, bit_count),
         by("bitwise_left_shift", TWO, left_shift),
         Scalar::new("bitwise_right_shift", Types::Rule(shift_types), right_shift),
-        by(
-            "bitwise_right_shift_arithmetic",
-            TWO,
-            right_shift_arithmetic,
-        ),
+        by("bitwise_right_shift_arithmetic", TWO, right_shift_arithmetic),
     ];
-    Functions {
-        scalars: scalars.into_iter().map(Into::into).collect(),
-        docs: DOCS,
-        ..Functions::default()
-    }
+    Functions { scalars: scalars.into_iter().map(Into::into).collect(), docs: DOCS, ..Functions::default() }
 }
 
 fn combine(call: &Call, f: impl Fn(i64, i64) -> i64) -> Result<ArrayRef> {
@@ -116,53 +108,20 @@ fn right_shift_arithmetic(call: &Call) -> Result<ArrayRef> {
 }
 
 const DOCS: &[Doc] = &[
-    doc(
-        "bit_count",
-        "bit_count(x, bits) -> bigint",
-        "bit_count(9, 8) = 2",
-    ),
-    doc(
-        "bitwise_and",
-        "bitwise_and(x, y) -> bigint",
-        "bitwise_and(12, 10) = 8",
-    ),
-    doc(
-        "bitwise_left_shift",
-        "bitwise_left_shift(value, shift) -> bigint",
-        "bitwise_left_shift(5, 2) = 20",
-    ),
-    doc(
-        "bitwise_not",
-        "bitwise_not(x) -> bigint",
-        "bitwise_not(19) = -20",
-    ),
-    doc(
-        "bitwise_or",
-        "bitwise_or(x, y) -> bigint",
-        "bitwise_or(12, 10) = 14",
-    ),
-    doc(
-        "bitwise_right_shift",
-        "bitwise_right_shift(value, shift) -> bigint",
-        "bitwise_right_shift(8, 2) = 2",
-    ),
+    doc("bit_count", "bit_count(x, bits) -> bigint", "bit_count(9, 8) = 2"),
+    doc("bitwise_and", "bitwise_and(x, y) -> bigint", "bitwise_and(12, 10) = 8"),
+    doc("bitwise_left_shift", "bitwise_left_shift(value, shift) -> bigint", "bitwise_left_shift(5, 2) = 20"),
+    doc("bitwise_not", "bitwise_not(x) -> bigint", "bitwise_not(19) = -20"),
+    doc("bitwise_or", "bitwise_or(x, y) -> bigint", "bitwise_or(12, 10) = 14"),
+    doc("bitwise_right_shift", "bitwise_right_shift(value, shift) -> bigint", "bitwise_right_shift(8, 2) = 2"),
     doc(
         "bitwise_right_shift_arithmetic",
         "bitwise_right_shift_arithmetic(value, shift) -> bigint",
         "bitwise_right_shift_arithmetic(-8, 2) = -2",
     ),
-    doc(
-        "bitwise_xor",
-        "bitwise_xor(x, y) -> bigint",
-        "bitwise_xor(12, 10) = 6",
-    ),
+    doc("bitwise_xor", "bitwise_xor(x, y) -> bigint", "bitwise_xor(12, 10) = 6"),
 ];
 
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
-    Doc {
-        name,
-        page: "bitwise",
-        signature,
-        example,
-    }
+    Doc { name, page: "bitwise", signature, example }
 }

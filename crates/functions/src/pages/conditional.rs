@@ -8,8 +8,7 @@ use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion_expr::type_coercion::binary::type_union_resolution;
 use datafusion_expr::{
-    Case, ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility,
+    Case, ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use std::sync::Arc;
 
@@ -19,11 +18,7 @@ use crate::{Doc, Functions};
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
     let scalars = vec![ScalarUDF::new_from_impl(If::new())];
-    Functions {
-        scalars,
-        docs: DOCS,
-        ..Functions::default()
-    }
+    Functions { scalars, docs: DOCS, ..Functions::default() }
 }
 
 /// `if`, planned as `CASE` so that only the branch that counts is evaluated.
@@ -34,9 +29,7 @@ struct If {
 
 impl If {
     fn new() -> Self {
-        If {
-            signature: Signature::user_defined(Volatility::Immutable),
-        }
+        If { signature: Signature::user_defined(Volatility::Immutable) }
     }
 }
 
@@ -78,19 +71,11 @@ impl ScalarUDFImpl for If {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        let types: Vec<_> = args
-            .arg_fields
-            .iter()
-            .map(|f| f.data_type().clone())
-            .collect();
+        let types: Vec<_> = args.arg_fields.iter().map(|f| f.data_type().clone()).collect();
         // CASE is nullable exactly where a branch is, and must not differ from what it replaces.
         let branches = &args.arg_fields[1..];
         let nullable = branches.len() < 2 || branches.iter().any(|f| f.is_nullable());
-        Ok(Arc::new(Field::new(
-            self.name(),
-            self.return_type(&types)?,
-            nullable,
-        )))
+        Ok(Arc::new(Field::new(self.name(), self.return_type(&types)?, nullable)))
     }
 
     fn simplify(&self, args: Vec<Expr>, _info: &SimplifyContext) -> Result<ExprSimplifyResult> {
@@ -98,11 +83,7 @@ impl ScalarUDFImpl for If {
         let (Some(condition), Some(then)) = (args.next(), args.next()) else {
             return internal_err!("if has a condition and a value");
         };
-        Ok(ExprSimplifyResult::Simplified(Expr::Case(Case::new(
-            None,
-            vec![(condition, then)],
-            args.next(),
-        ))))
+        Ok(ExprSimplifyResult::Simplified(Expr::Case(Case::new(None, vec![(condition, then)], args.next()))))
     }
 
     /// For plans that were never simplified; evaluates both branches.
@@ -125,38 +106,22 @@ impl ScalarUDFImpl for If {
         true
     }
 
-    fn conditional_arguments<'a>(
-        &self,
-        args: &'a [Expr],
-    ) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
+    fn conditional_arguments<'a>(&self, args: &'a [Expr]) -> Option<(Vec<&'a Expr>, Vec<&'a Expr>)> {
         let (eager, lazy) = args.split_at(1.min(args.len()));
         Some((eager.iter().collect(), lazy.iter().collect()))
     }
 }
 
 const DOCS: &[Doc] = &[
-    doc(
-        "coalesce",
-        "coalesce(value1, value2[, ...]) -> [same as input]",
-        "coalesce(NULL, 'unknown') = 'unknown'",
-    ),
+    doc("coalesce", "coalesce(value1, value2[, ...]) -> [same as input]", "coalesce(NULL, 'unknown') = 'unknown'"),
     doc(
         "if",
         "if(condition, true_value) -> [same as input]\nif(condition, true_value, false_value) -> [same as input]",
         "if(1 < 2, 'yes', 'no') = 'yes'",
     ),
-    doc(
-        "nullif",
-        "nullif(value1, value2) -> [same as input]",
-        "nullif('-', '-') IS NULL",
-    ),
+    doc("nullif", "nullif(value1, value2) -> [same as input]", "nullif('-', '-') IS NULL"),
 ];
 
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
-    Doc {
-        name,
-        page: "conditional",
-        signature,
-        example,
-    }
+    Doc { name, page: "conditional", signature, example }
 }

@@ -4,8 +4,5 @@ use crate::{Functions, cast};
 
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    Functions {
-        scalars: cast::functions(),
-        ..Functions::default()
-    }
+    Functions { scalars: cast::functions(), ..Functions::default() }
 }

@@ -13,23 +13,13 @@ use crate::{Doc, Functions};
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
     let scalars = vec![Scalar::new("contains", Types::Rule(contains_types), contains).into()];
-    Functions {
-        scalars,
-        docs: DOCS,
-        ..Functions::default()
-    }
+    Functions { scalars, docs: DOCS, ..Functions::default() }
 }
 
 fn contains_types(actual: &[DataType]) -> Option<Resolved> {
     match actual {
-        [network, address]
-            if types::is_ipaddress(address)
-                && (network.is_null() || types::is_varchar(network)) =>
-        {
-            Some((
-                vec![DataType::Utf8View, types::ipaddress()],
-                DataType::Boolean,
-            ))
+        [network, address] if types::is_ipaddress(address) && (network.is_null() || types::is_varchar(network)) => {
+            Some((vec![DataType::Utf8View, types::ipaddress()], DataType::Boolean))
         }
         _ => None,
     }
@@ -40,15 +30,8 @@ fn contains(call: &Call) -> Result<ArrayRef> {
     let network = call.text(0)?;
     let address = call.column::<StructArray>(1)?;
     let structs = address.array();
-    let Some(bytes) = structs
-        .column(0)
-        .as_any()
-        .downcast_ref::<FixedSizeBinaryArray>()
-    else {
-        return exec_err!(
-            "an ipaddress is carried by 16 bytes, not by {}",
-            structs.column(0).data_type()
-        );
+    let Some(bytes) = structs.column(0).as_any().downcast_ref::<FixedSizeBinaryArray>() else {
+        return exec_err!("an ipaddress is carried by 16 bytes, not by {}", structs.column(0).data_type());
     };
     let constant = network.is_constant();
     let mut parsed: Option<Network> = None;
@@ -90,11 +73,7 @@ impl Network {
         let (bits, width, prefix) = match address.to_canonical() {
             IpAddr::V4(v4) => {
                 // An IPv4 network written as IPv6 may count the 96 bits in front of the address.
-                let prefix = if address.is_ipv6() && prefix >= 96 {
-                    prefix - 96
-                } else {
-                    prefix
-                };
+                let prefix = if address.is_ipv6() && prefix >= 96 { prefix - 96 } else { prefix };
                 (v4.to_ipv6_mapped().to_bits(), 32, prefix)
             }
             IpAddr::V6(v6) => (v6.to_bits(), 128, prefix),
@@ -104,15 +83,9 @@ impl Network {
         }
         let mask = u128::MAX.checked_shl(width - prefix).unwrap_or(0);
         if width == 32 && bits & !mask != 0 {
-            return Err(invalid(format!(
-                "Invalid network IPv4 CIDR: {cidr} has bits beyond its prefix"
-            )));
+            return Err(invalid(format!("Invalid network IPv4 CIDR: {cidr} has bits beyond its prefix")));
         }
-        Ok(Network {
-            base: bits & mask,
-            mask,
-            v4: width == 32,
-        })
+        Ok(Network { base: bits & mask, mask, v4: width == 32 })
     }
 
     fn holds(&self, address: u128) -> bool {
@@ -147,23 +120,13 @@ mod tests {
     fn networks_of_both_families() {
         assert!(holds("10.0.0.0/8", "10.255.0.1") && !holds("10.0.0.0/8", "11.0.0.1"));
         assert!(holds("0.0.0.0/0", "203.0.113.9") && !holds("::/0", "203.0.113.9"));
-        assert!(
-            holds("2001:db8::1/32", "2001:db8:ffff::") && !holds("2001:db8::/32", "2001:db9::")
-        );
+        assert!(holds("2001:db8::1/32", "2001:db8:ffff::") && !holds("2001:db8::/32", "2001:db9::"));
         assert!(holds("::ffff:10.0.0.0/104", "10.1.2.3"));
     }
 
     #[test]
     fn texts_that_are_no_network() {
-        for text in [
-            "10.0.0.0",
-            "10.0.0.0/33",
-            "10.0.0.1/8",
-            "10.0.0/8",
-            "2001:db8::/129",
-            "x/8",
-            "10.0.0.0/-1",
-        ] {
+        for text in ["10.0.0.0", "10.0.0.0/33", "10.0.0.1/8", "10.0.0/8", "2001:db8::/129", "x/8", "10.0.0.0/-1"] {
             assert!(Network::parse(text).is_err(), "{text}");
         }
     }

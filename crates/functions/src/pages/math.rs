@@ -33,31 +33,18 @@ pub(crate) fn functions() -> Functions {
         by("log", &[(&[Double, Double], Double)], floats::log),
         by("power", &[(&[Double, Double], Double)], floats::power).aliased(&["pow"]),
         by("atan2", &[(&[Double, Double], Double)], floats::atan2),
-        by(
-            "from_base",
-            &[(&[Varchar, Bigint], Bigint)],
-            base::from_base,
-        ),
+        by("from_base", &[(&[Varchar, Bigint], Bigint)], base::from_base),
         by("to_base", &[(&[Bigint, Bigint], Varchar)], base::to_base),
         by(
             "width_bucket",
-            &[
-                (&[Double, Double, Double, Bigint], Bigint),
-                (&[Double, Doubles], Bigint),
-            ],
+            &[(&[Double, Double, Double, Bigint], Bigint), (&[Double, Doubles], Bigint)],
             bucket::width_bucket,
         ),
-        rule("random", random::types, random::random)
-            .aliased(&["rand"])
-            .volatile(),
+        rule("random", random::types, random::random).aliased(&["rand"]).volatile(),
     ];
     scalars.extend(floats::unary());
     scalars.extend(floats::constants());
-    Functions {
-        scalars: scalars.into_iter().map(Into::into).collect(),
-        docs: DOCS,
-        ..Functions::default()
-    }
+    Functions { scalars: scalars.into_iter().map(Into::into).collect(), docs: DOCS, ..Functions::default() }
 }
 
 /// One number, and the result of its type.
@@ -72,11 +59,7 @@ fn same(actual: &[DataType]) -> Option<Resolved> {
 fn number(t: &DataType) -> Option<DataType> {
     Some(match t {
         DataType::Null => DataType::Float64,
-        DataType::Int8
-        | DataType::Int16
-        | DataType::Int32
-        | DataType::Float32
-        | DataType::Float64 => t.clone(),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Float32 | DataType::Float64 => t.clone(),
         DataType::Float16 => DataType::Float32,
         DataType::Decimal32(p, s) | DataType::Decimal64(p, s) | DataType::Decimal128(p, s) => {
             DataType::Decimal128(*p, *s)
@@ -123,16 +106,9 @@ pub(crate) fn widest(a: &DataType, b: &DataType) -> Option<DataType> {
         let ((p1, s1), (p2, s2)) = (as_decimal(&a)?, as_decimal(&b)?);
         let scale = s1.max(s2);
         let whole = (p1 as i16 - i16::from(s1)).max(p2 as i16 - i16::from(s2));
-        return Some(DataType::Decimal128(
-            (whole + i16::from(scale)).clamp(1, 38) as u8,
-            scale,
-        ));
+        return Some(DataType::Decimal128((whole + i16::from(scale)).clamp(1, 38) as u8, scale));
     }
-    Some(if a.primitive_width() >= b.primitive_width() {
-        a
-    } else {
-        b
-    })
+    Some(if a.primitive_width() >= b.primitive_width() { a } else { b })
 }
 
 /// Precision and scale of a decimal, or of the decimal that an integer becomes.
@@ -155,41 +131,17 @@ const DOCS: &[Doc] = &[
     doc("atan2", "atan2(y, x) -> double", "atan2(0, 1) = 0E0"),
     doc("cbrt", "cbrt(x) -> double", "cbrt(27) = 3E0"),
     doc("ceil", "ceil(x) -> [same as input]", "ceil(1.2E0) = 2E0"),
-    doc(
-        "ceiling",
-        "ceiling(x) -> [same as input]",
-        "ceiling(1.2E0) = 2E0",
-    ),
+    doc("ceiling", "ceiling(x) -> [same as input]", "ceiling(1.2E0) = 2E0"),
     doc("cos", "cos(x) -> double", "cos(0) = 1E0"),
     doc("cosh", "cosh(x) -> double", "cosh(0) = 1E0"),
     doc("degrees", "degrees(x) -> double", "degrees(pi()) = 180E0"),
     doc("e", "e() -> double", "floor(e()) = 2E0"),
     doc("exp", "exp(x) -> double", "exp(0) = 1E0"),
-    doc(
-        "floor",
-        "floor(x) -> [same as input]",
-        "floor(-1.2E0) = -2E0",
-    ),
-    doc(
-        "from_base",
-        "from_base(varchar, radix) -> bigint",
-        "from_base('ff', 16) = 255",
-    ),
-    doc(
-        "infinity",
-        "infinity() -> double",
-        "is_infinite(infinity()) = true",
-    ),
-    doc(
-        "is_finite",
-        "is_finite(x) -> boolean",
-        "is_finite(1) = true",
-    ),
-    doc(
-        "is_infinite",
-        "is_infinite(x) -> boolean",
-        "is_infinite(1) = false",
-    ),
+    doc("floor", "floor(x) -> [same as input]", "floor(-1.2E0) = -2E0"),
+    doc("from_base", "from_base(varchar, radix) -> bigint", "from_base('ff', 16) = 255"),
+    doc("infinity", "infinity() -> double", "is_infinite(infinity()) = true"),
+    doc("is_finite", "is_finite(x) -> boolean", "is_finite(1) = true"),
+    doc("is_infinite", "is_infinite(x) -> boolean", "is_infinite(1) = false"),
     doc("is_nan", "is_nan(x) -> boolean", "is_nan(nan()) = true"),
     doc("ln", "ln(x) -> double", "ln(1) = 0E0"),
     doc("log", "log(b, x) -> double", "log(2, 8) = 3E0"),
@@ -207,27 +159,15 @@ const DOCS: &[Doc] = &[
         "random() -> double\nrandom(n) -> [same as input]\nrandom(m, n) -> [same as input]",
         "random(3, 4) = 3",
     ),
-    doc(
-        "round",
-        "round(x) -> [same as input]\nround(x, d) -> [same as input]",
-        "round(2.345E0, 2) = 2.35E0",
-    ),
+    doc("round", "round(x) -> [same as input]\nround(x, d) -> [same as input]", "round(2.345E0, 2) = 2.35E0"),
     doc("sign", "sign(x) -> [same as input]", "sign(-7) = -1"),
     doc("sin", "sin(x) -> double", "sin(0) = 0E0"),
     doc("sinh", "sinh(x) -> double", "sinh(0) = 0E0"),
     doc("sqrt", "sqrt(x) -> double", "sqrt(9) = 3E0"),
     doc("tan", "tan(x) -> double", "tan(0) = 0E0"),
     doc("tanh", "tanh(x) -> double", "tanh(0) = 0E0"),
-    doc(
-        "to_base",
-        "to_base(x, radix) -> varchar",
-        "to_base(255, 16) = 'ff'",
-    ),
-    doc(
-        "truncate",
-        "truncate(x) -> [same as input]\ntruncate(decimal, d) -> decimal",
-        "truncate(-1.9E0) = -1E0",
-    ),
+    doc("to_base", "to_base(x, radix) -> varchar", "to_base(255, 16) = 'ff'"),
+    doc("truncate", "truncate(x) -> [same as input]\ntruncate(decimal, d) -> decimal", "truncate(-1.9E0) = -1E0"),
     doc(
         "width_bucket",
         "width_bucket(x, bound1, bound2, n) -> bigint\nwidth_bucket(x, bins) -> bigint",
@@ -236,10 +176,5 @@ const DOCS: &[Doc] = &[
 ];
 
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
-    Doc {
-        name,
-        page: "math",
-        signature,
-        example,
-    }
+    Doc { name, page: "math", signature, example }
 }

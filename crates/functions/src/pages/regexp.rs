@@ -11,7 +11,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use datafusion_common::Result;
 use datafusion_expr::HigherOrderUDF;
 
-use crate::columns::{Call, Scalar, Type, Types, invalid, known};
+use crate::columns::{Call, Scalar, Type, invalid, known};
 use crate::{Doc, Functions};
 use pattern::{Groups, Pattern, Patterns};
 
@@ -32,20 +32,10 @@ pub(crate) fn functions() -> Functions {
             ],
             position,
         ),
-        by(
-            "regexp_extract",
-            &[
-                (&[Varchar, Varchar], Varchar),
-                (&[Varchar, Varchar, Bigint], Varchar),
-            ],
-            extract,
-        ),
+        by("regexp_extract", &[(&[Varchar, Varchar], Varchar), (&[Varchar, Varchar, Bigint], Varchar)], extract),
         by(
             "regexp_extract_all",
-            &[
-                (&[Varchar, Varchar], Varchars),
-                (&[Varchar, Varchar, Bigint], Varchars),
-            ],
+            &[(&[Varchar, Varchar], Varchars), (&[Varchar, Varchar, Bigint], Varchars)],
             extract_all,
         ),
         by("regexp_split", &[(&[Varchar, Varchar], Varchars)], split),
@@ -83,16 +73,8 @@ fn count(call: &Call) -> Result<ArrayRef> {
 
 fn position(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
-    let start = if call.len() > 2 {
-        Some(call.bigint(2)?)
-    } else {
-        None
-    };
-    let occurrence = if call.len() > 3 {
-        Some(call.bigint(3)?)
-    } else {
-        None
-    };
+    let start = if call.len() > 2 { Some(call.bigint(2)?) } else { None };
+    let occurrence = if call.len() > 3 { Some(call.bigint(3)?) } else { None };
     let mut patterns = Patterns::default();
     call.numbers::<Int32Type>(|i| {
         let (text, pattern) = (known!(text.get(i)), known!(pattern.get(i)));
@@ -111,10 +93,7 @@ fn position(call: &Call) -> Result<ArrayRef> {
             return Err(invalid("occurrence cannot be smaller than 1"));
         }
         let pattern = patterns.get(pattern)?;
-        let offset = text
-            .char_indices()
-            .map(|(at, _)| at)
-            .nth(usize::try_from(start - 1).unwrap_or(usize::MAX));
+        let offset = text.char_indices().map(|(at, _)| at).nth(usize::try_from(start - 1).unwrap_or(usize::MAX));
         // Past the end nothing is found, not even an empty match.
         let Some(offset) = offset else {
             return Ok(Some(-1));
@@ -136,20 +115,14 @@ fn group(pattern: &Pattern, number: i64) -> Result<usize> {
     let groups = pattern.groups();
     match usize::try_from(number) {
         Err(_) => Err(invalid("Group cannot be negative")),
-        Ok(n) if n > groups => Err(invalid(format!(
-            "Pattern has {groups} groups. Cannot access group {n}"
-        ))),
+        Ok(n) if n > groups => Err(invalid(format!("Pattern has {groups} groups. Cannot access group {n}"))),
         Ok(n) => Ok(n),
     }
 }
 
 fn extract(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
-    let number = if call.len() > 2 {
-        Some(call.bigint(2)?)
-    } else {
-        None
-    };
+    let number = if call.len() > 2 { Some(call.bigint(2)?) } else { None };
     let mut patterns = Patterns::default();
     call.texts(|i| {
         let (text, pattern) = (known!(text.get(i)), known!(pattern.get(i)));
@@ -170,11 +143,7 @@ fn extract(call: &Call) -> Result<ArrayRef> {
 
 fn extract_all(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
-    let number = if call.len() > 2 {
-        Some(call.bigint(2)?)
-    } else {
-        None
-    };
+    let number = if call.len() > 2 { Some(call.bigint(2)?) } else { None };
     let mut patterns = Patterns::default();
     call.text_lists(|i, items| {
         let (Some(text), Some(pattern)) = (text.get(i), pattern.get(i)) else {
@@ -205,25 +174,19 @@ fn split(call: &Call) -> Result<ArrayRef> {
             return Ok(false);
         };
         let mut end = 0;
-        patterns
-            .get(pattern)?
-            .each_match(text, 0, |groups: &Groups<'_>| {
-                let delimiter = groups.whole();
-                items.push(Some(Cow::Borrowed(&text[end..delimiter.start])));
-                end = delimiter.end;
-                Ok(true)
-            })?;
+        patterns.get(pattern)?.each_match(text, 0, |groups: &Groups<'_>| {
+            let delimiter = groups.whole();
+            items.push(Some(Cow::Borrowed(&text[end..delimiter.start])));
+            end = delimiter.end;
+            Ok(true)
+        })?;
         items.push(Some(Cow::Borrowed(&text[end..])));
         Ok(true)
     })
 }
 
 const DOCS: &[Doc] = &[
-    doc(
-        "regexp_count",
-        "regexp_count(varchar, pattern) -> bigint",
-        r"regexp_count('1a 2b 14m', '\d+') = 3",
-    ),
+    doc("regexp_count", "regexp_count(varchar, pattern) -> bigint", r"regexp_count('1a 2b 14m', '\d+') = 3"),
     doc(
         "regexp_extract",
         "regexp_extract(varchar, pattern) -> varchar\nregexp_extract(varchar, pattern, group) -> varchar",
@@ -235,11 +198,7 @@ const DOCS: &[Doc] = &[
          regexp_extract_all(varchar, pattern, group) -> array(varchar)",
         r"regexp_extract_all('1a 2b', '\d') = ARRAY['1', '2']",
     ),
-    doc(
-        "regexp_like",
-        "regexp_like(varchar, pattern) -> boolean",
-        "regexp_like('GetObject', '^(Get|List)') = true",
-    ),
+    doc("regexp_like", "regexp_like(varchar, pattern) -> boolean", "regexp_like('GetObject', '^(Get|List)') = true"),
     doc(
         "regexp_position",
         "regexp_position(varchar, pattern) -> integer\nregexp_position(varchar, pattern, start) -> integer\n\
@@ -260,10 +219,5 @@ const DOCS: &[Doc] = &[
 ];
 
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
-    Doc {
-        name,
-        page: "regexp",
-        signature,
-        example,
-    }
+    Doc { name, page: "regexp", signature, example }
 }

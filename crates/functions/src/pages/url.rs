@@ -8,7 +8,7 @@ use arrow::array::ArrayRef;
 use arrow::datatypes::Int64Type;
 use datafusion_common::Result;
 
-use crate::columns::{Call, Scalar, Type, Types, invalid, known};
+use crate::columns::{Call, Scalar, Type, invalid, known};
 use crate::{Doc, Functions};
 use uri::Uri;
 
@@ -24,19 +24,11 @@ pub(crate) fn functions() -> Functions {
         by("url_extract_path", &[(&[Varchar], Varchar)], path),
         by("url_extract_query", &[(&[Varchar], Varchar)], query),
         by("url_extract_fragment", &[(&[Varchar], Varchar)], fragment),
-        by(
-            "url_extract_parameter",
-            &[(&[Varchar, Varchar], Varchar)],
-            parameter,
-        ),
+        by("url_extract_parameter", &[(&[Varchar, Varchar], Varchar)], parameter),
         by("url_encode", &[(&[Varchar], Varchar)], encode),
         by("url_decode", &[(&[Varchar], Varchar)], decode),
     ];
-    Functions {
-        scalars: scalars.into_iter().map(Into::into).collect(),
-        docs: DOCS,
-        ..Functions::default()
-    }
+    Functions { scalars: scalars.into_iter().map(Into::into).collect(), docs: DOCS, ..Functions::default() }
 }
 
 /// A part of every URL: NULL where the text is no URL, empty where the URL has no such part.
@@ -122,9 +114,7 @@ fn encode(call: &Call) -> Result<ArrayRef> {
         let mut out = String::with_capacity(text.len());
         for byte in text.bytes() {
             match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => {
-                    out.push(char::from(byte))
-                }
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => out.push(char::from(byte)),
                 b' ' => out.push('+'),
                 _ => out.push_str(&format!("%{byte:02X}")),
             }
@@ -137,9 +127,7 @@ fn decode(call: &Call) -> Result<ArrayRef> {
     let text = call.text(0)?;
     call.texts(|i| {
         let text = known!(text.get(i));
-        let broken = text
-            .match_indices('%')
-            .find(|(at, _)| escaped_byte(&text.as_bytes()[*at..]).is_none());
+        let broken = text.match_indices('%').find(|(at, _)| escaped_byte(&text.as_bytes()[*at..]).is_none());
         if let Some((at, _)) = broken {
             return Err(invalid(format!(
                 "url_decode: '%' at byte {} is not followed by two hexadecimal digits",
@@ -147,67 +135,36 @@ fn decode(call: &Call) -> Result<ArrayRef> {
             )));
         }
         if text.contains('+') {
-            return Ok(Some(Cow::Owned(
-                unescape(&text.replace('+', " ")).into_owned(),
-            )));
+            return Ok(Some(Cow::Owned(unescape(&text.replace('+', " ")).into_owned())));
         }
         Ok(Some(unescape(text)))
     })
 }
 
 const DOCS: &[Doc] = &[
-    doc(
-        "url_decode",
-        "url_decode(varchar) -> varchar",
-        "url_decode('a%2Fb+c') = 'a/b c'",
-    ),
-    doc(
-        "url_encode",
-        "url_encode(varchar) -> varchar",
-        "url_encode('a/b c') = 'a%2Fb+c'",
-    ),
+    doc("url_decode", "url_decode(varchar) -> varchar", "url_decode('a%2Fb+c') = 'a/b c'"),
+    doc("url_encode", "url_encode(varchar) -> varchar", "url_encode('a/b c') = 'a%2Fb+c'"),
     doc(
         "url_extract_fragment",
         "url_extract_fragment(url) -> varchar",
         "url_extract_fragment('https://a.org/#top') = 'top'",
     ),
-    doc(
-        "url_extract_host",
-        "url_extract_host(url) -> varchar",
-        "url_extract_host('https://a.org:8443/x') = 'a.org'",
-    ),
+    doc("url_extract_host", "url_extract_host(url) -> varchar", "url_extract_host('https://a.org:8443/x') = 'a.org'"),
     doc(
         "url_extract_parameter",
         "url_extract_parameter(url, name) -> varchar",
         "url_extract_parameter('https://a.org/?k=v', 'k') = 'v'",
     ),
-    doc(
-        "url_extract_path",
-        "url_extract_path(url) -> varchar",
-        "url_extract_path('https://a.org/x/y?k=v') = '/x/y'",
-    ),
-    doc(
-        "url_extract_port",
-        "url_extract_port(url) -> bigint",
-        "url_extract_port('https://a.org:8443/x') = 8443",
-    ),
+    doc("url_extract_path", "url_extract_path(url) -> varchar", "url_extract_path('https://a.org/x/y?k=v') = '/x/y'"),
+    doc("url_extract_port", "url_extract_port(url) -> bigint", "url_extract_port('https://a.org:8443/x') = 8443"),
     doc(
         "url_extract_protocol",
         "url_extract_protocol(url) -> varchar",
         "url_extract_protocol('https://a.org') = 'https'",
     ),
-    doc(
-        "url_extract_query",
-        "url_extract_query(url) -> varchar",
-        "url_extract_query('https://a.org/?k=v') = 'k=v'",
-    ),
+    doc("url_extract_query", "url_extract_query(url) -> varchar", "url_extract_query('https://a.org/?k=v') = 'k=v'"),
 ];
 
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
-    Doc {
-        name,
-        page: "url",
-        signature,
-        example,
-    }
+    Doc { name, page: "url", signature, example }
 }

@@ -13,11 +13,7 @@ use crate::{Doc, Functions};
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
     let uuid = Scalar::new("uuid", Types::Rule(types_of_uuid), random).volatile();
-    Functions {
-        scalars: vec![uuid.into()],
-        docs: DOCS,
-        ..Functions::default()
-    }
+    Functions { scalars: vec![uuid.into()], docs: DOCS, ..Functions::default() }
 }
 
 fn types_of_uuid(actual: &[DataType]) -> Option<Resolved> {
@@ -25,24 +21,13 @@ fn types_of_uuid(actual: &[DataType]) -> Option<Resolved> {
 }
 
 fn random(call: &Call) -> Result<ArrayRef> {
-    let values: Vec<_> = (0..call.rows)
-        .map(|_| uuid::Uuid::new_v4().into_bytes())
-        .collect();
+    let values: Vec<_> = (0..call.rows).map(|_| uuid::Uuid::new_v4().into_bytes()).collect();
     let values = FixedSizeBinaryArray::try_from_iter(values.iter().map(|v| &v[..]))?;
     let DataType::Struct(fields) = types::uuid() else {
         return datafusion_common::internal_err!("uuid is carried by a struct");
     };
-    Ok(Arc::new(StructArray::try_new_with_length(
-        fields,
-        vec![Arc::new(values)],
-        None,
-        call.rows,
-    )?))
+    Ok(Arc::new(StructArray::try_new_with_length(fields, vec![Arc::new(values)], None, call.rows)?))
 }
 
-const DOCS: &[Doc] = &[Doc {
-    name: "uuid",
-    page: "uuid",
-    signature: "uuid() -> uuid",
-    example: "cardinality(ARRAY[uuid()]) = 1",
-}];
+const DOCS: &[Doc] =
+    &[Doc { name: "uuid", page: "uuid", signature: "uuid() -> uuid", example: "cardinality(ARRAY[uuid()]) = 1" }];

@@ -33,12 +33,7 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    pub(super) fn new(
-        setup: Setup,
-        make: Make,
-        order: Vec<(DataType, SortOptions)>,
-        distinct: bool,
-    ) -> Result<Self> {
+    pub(super) fn new(setup: Setup, make: Make, order: Vec<(DataType, SortOptions)>, distinct: bool) -> Result<Self> {
         let types = setup.args.iter().chain(order.iter().map(|(t, _)| t)).cloned().collect();
         let seen = if distinct { Some((converter(&setup.args)?, HashSet::new())) } else { None };
         let order = order.into_iter().map(|(_, options)| options).collect();
@@ -87,8 +82,7 @@ impl Accumulator for Collected {
         let keys = columns.split_off(self.setup.args.len());
         if !keys.is_empty() {
             let keys = keys.into_iter().zip(&self.order);
-            let keys: Vec<_> =
-                keys.map(|(values, options)| SortColumn { values, options: Some(*options) }).collect();
+            let keys: Vec<_> = keys.map(|(values, options)| SortColumn { values, options: Some(*options) }).collect();
             let order = lexsort_to_indices(&keys, None)?;
             columns = columns.iter().map(|c| take(c, &order, None)).collect::<Result<_, _>>()?;
         }
@@ -151,7 +145,9 @@ impl Accumulator for Sliding {
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let mut gone = values.first().map_or(0, |v| v.len());
         while gone > 0 {
-            let Some(oldest) = self.frame.front_mut() else { break };
+            let Some(oldest) = self.frame.front_mut() else {
+                break;
+            };
             let rows = oldest[0].len();
             if rows <= gone {
                 self.frame.pop_front();

@@ -22,9 +22,7 @@ const MOST_KEPT: i64 = 10_000;
 pub(super) fn by_types(actual: &[DataType]) -> Option<Resolved> {
     match actual {
         [x, y] => Some((vec![x.clone(), y.clone()], x.clone())),
-        [x, y, n] if n.is_integer() => {
-            Some((vec![x.clone(), y.clone(), DataType::Int64], array_of(x.clone())))
-        }
+        [x, y, n] if n.is_integer() => Some((vec![x.clone(), y.clone(), DataType::Int64], array_of(x.clone()))),
         _ => None,
     }
 }
@@ -103,7 +101,9 @@ impl By {
         let y = keys(y, self.wanted);
         let nulls = y.logical_nulls();
         let mut known = (0..y.len()).filter(|row| nulls.as_ref().is_none_or(|n| n.is_valid(*row)));
-        let Some(mut best) = known.next() else { return Ok(()) };
+        let Some(mut best) = known.next() else {
+            return Ok(());
+        };
         let compare = make_comparator(&y, &y, SortOptions::default())?;
         for row in known {
             if compare(row, best) == self.wanted {
@@ -151,6 +151,58 @@ impl Accumulator for By {
     fn size(&self) -> usize {
         let held = self.held.as_ref().map_or(0, |(x, y)| x.get_array_memory_size() + y.get_array_memory_size());
         size_of_val(self) + held
+    }
+}
+
+/// Types of the forms with one argument that is computed here: floating-point numbers, for DataFusion's own take NaN
+/// for the greatest.
+pub(super) fn float_types(actual: &[DataType]) -> Option<Resolved> {
+    match actual {
+        [DataType::Float32 | DataType::Float64] => Some((actual.to_vec(), actual[0].clone())),
+        _ => None,
+    }
+}
+
+pub(super) fn float_state(setup: &Setup) -> Vec<DataType> {
+    vec![setup.returns.clone()]
+}
+
+pub(super) fn make_max_float(setup: &Setup) -> Result<Box<dyn Accumulator>> {
+    Ok(Box::new(Itself(By {
+        wanted: Ordering::Greater,
+        x: setup.returns.clone(),
+        y: setup.returns.clone(),
+        held: None,
+    })))
+}
+
+pub(super) fn make_min_float(setup: &Setup) -> Result<Box<dyn Accumulator>> {
+    Ok(Box::new(Itself(By { wanted: Ordering::Less, x: setup.returns.clone(), y: setup.returns.clone(), held: None })))
+}
+
+/// The best key itself.
+#[derive(Debug)]
+struct Itself(By);
+
+impl Accumulator for Itself {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.0.offer(&values[0], &values[0])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.0.offer(&states[0], &states[0])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        self.0.evaluate()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.0.evaluate()?])
+    }
+
+    fn size(&self) -> usize {
+        self.0.size()
     }
 }
 
@@ -210,7 +262,9 @@ impl Top {
         }
         match n {
             Some(n @ 1..=MOST_KEPT) => Ok(*self.n.insert(n as usize)),
-            Some(n) => Err(invalid(format!("the number of values to keep must be in the range [1..{MOST_KEPT}], not {n}"))),
+            Some(n) => {
+                Err(invalid(format!("the number of values to keep must be in the range [1..{MOST_KEPT}], not {n}")))
+            }
             None => Err(invalid("the number of values to keep must not be NULL")),
         }
     }

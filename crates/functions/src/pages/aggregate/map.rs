@@ -83,7 +83,9 @@ struct Keys {
 
 impl Keys {
     fn new(map: &DataType) -> Result<Self> {
-        let Some((key, _)) = entry(map) else { return internal_err!("{map} is no map") };
+        let Some((key, _)) = entry(map) else {
+            return internal_err!("{map} is no map");
+        };
         let key_type = key.data_type().clone();
         let converter = RowConverter::new(vec![SortField::new(key_type.clone())])?;
         Ok(Keys { converter, key_type, positions: HashMap::new(), order: vec![], bytes: 0 })
@@ -131,8 +133,12 @@ fn columns_of<'a>(
 
 /// A map of one row.
 fn as_map(map: &DataType, keys: ArrayRef, values: ArrayRef) -> Result<ScalarValue> {
-    let DataType::Map(entries, sorted) = map else { return internal_err!("{map} is no map") };
-    let DataType::Struct(fields) = entries.data_type() else { return internal_err!("{map} has no entries") };
+    let DataType::Map(entries, sorted) = map else {
+        return internal_err!("{map} is no map");
+    };
+    let DataType::Struct(fields) = entries.data_type() else {
+        return internal_err!("{map} has no entries");
+    };
     let offsets = OffsetBuffer::from_lengths([keys.len()]);
     let structs = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
     let map = MapArray::try_new(Arc::clone(entries), offsets, structs, None, *sorted)?;
@@ -276,9 +282,8 @@ impl Counts {
         let buckets = buckets.as_primitive::<Int64Type>();
         if let (Most::Unknown, Some(Some(n))) = (self.most, buckets.iter().next()) {
             let n = usize::try_from(n).ok().filter(|n| *n >= 2);
-            self.most = Most::Only(n.ok_or_else(|| {
-                invalid("approx_most_frequent bucket count must be greater than one")
-            })?);
+            self.most =
+                Most::Only(n.ok_or_else(|| invalid("approx_most_frequent bucket count must be greater than one"))?);
         }
         Ok(())
     }

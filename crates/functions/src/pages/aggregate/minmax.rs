@@ -1,4 +1,4 @@
-//! `max` and `min`: DataFusion's for one argument, ours for the `n` forms.
+//! `max` and `min`: DataFusion's for one argument unless it can be NaN, ours for that and for the `n` forms.
 
 use std::sync::Arc;
 
@@ -19,27 +19,39 @@ use super::udaf::Aggregate;
 struct MinMax {
     signature: Signature,
     one: Arc<AggregateUDF>,
+    float: Arc<AggregateUDF>,
     many: Arc<AggregateUDF>,
 }
 
 pub(super) fn max() -> AggregateUDF {
+    let float = Aggregate::new("max", extreme::float_types, extreme::float_state, extreme::make_max_float);
     let many = Aggregate::new("max", extreme::n_types, extreme::n_state, extreme::make_max_n);
-    both(max_udaf(), many)
+    all(max_udaf(), float.idempotent(), many)
 }
 
 pub(super) fn min() -> AggregateUDF {
+    let float = Aggregate::new("min", extreme::float_types, extreme::float_state, extreme::make_min_float);
     let many = Aggregate::new("min", extreme::n_types, extreme::n_state, extreme::make_min_n);
-    both(min_udaf(), many)
+    all(min_udaf(), float.idempotent(), many)
 }
 
-fn both(one: Arc<AggregateUDF>, many: Aggregate) -> AggregateUDF {
+fn all(one: Arc<AggregateUDF>, float: Aggregate, many: Aggregate) -> AggregateUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
-    AggregateUDF::new_from_impl(MinMax { signature, one, many: Arc::new(many.build()) })
+    AggregateUDF::new_from_impl(MinMax { signature, one, float: Arc::new(float.build()), many: Arc::new(many.build()) })
 }
 
 impl MinMax {
-    fn form(&self, arguments: usize) -> &dyn AggregateUDFImpl {
-        if arguments == 1 { self.one.inner().as_ref() } else { self.many.inner().as_ref() }
+    fn form<'t>(&self, mut arguments: impl ExactSizeIterator<Item = &'t DataType>) -> &dyn AggregateUDFImpl {
+        let form = match (arguments.len(), arguments.next()) {
+            (1, Some(DataType::Float32 | DataType::Float64)) => &self.float,
+            (1, _) => &self.one,
+            _ => &self.many,
+        };
+        form.inner().as_ref()
+    }
+
+    fn of_fields(&self, fields: &[FieldRef]) -> &dyn AggregateUDFImpl {
+        self.form(fields.iter().map(|f| f.data_type()))
     }
 }
 
@@ -53,31 +65,31 @@ impl AggregateUDFImpl for MinMax {
     }
 
     fn coerce_types(&self, actual: &[DataType]) -> Result<Vec<DataType>> {
-        self.form(actual.len()).coerce_types(actual)
+        self.form(actual.iter()).coerce_types(actual)
     }
 
     fn return_type(&self, actual: &[DataType]) -> Result<DataType> {
-        self.form(actual.len()).return_type(actual)
+        self.form(actual.iter()).return_type(actual)
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.form(args.exprs.len()).accumulator(args)
+        self.of_fields(args.expr_fields).accumulator(args)
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.form(args.exprs.len()).create_sliding_accumulator(args)
+        self.of_fields(args.expr_fields).create_sliding_accumulator(args)
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.form(args.input_fields.len()).state_fields(args)
+        self.of_fields(args.input_fields).state_fields(args)
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.form(args.exprs.len()).groups_accumulator_supported(args)
+        self.of_fields(args.expr_fields).groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        self.form(args.exprs.len()).create_groups_accumulator(args)
+        self.of_fields(args.expr_fields).create_groups_accumulator(args)
     }
 
     fn order_sensitivity(&self) -> AggregateOrderSensitivity {

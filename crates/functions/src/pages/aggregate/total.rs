@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, PrimitiveArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal128Type, DurationMillisecondType, Float64Type, Int64Type,
-    IntervalUnit, IntervalYearMonthType, TimeUnit,
+    ArrowPrimitiveType, DataType, Decimal128Type, DurationMillisecondType, Float64Type, Int64Type, IntervalUnit,
+    IntervalYearMonthType, TimeUnit,
 };
 use datafusion_common::{Result, ScalarValue, exec_err};
 use datafusion_expr::{Accumulator, EmitTo, GroupsAccumulator};
@@ -94,8 +92,7 @@ enum Amounts {
 
 impl Totals {
     fn new(setup: &Setup, average: bool) -> Self {
-        let amounts =
-            if is_float(&setup.args[0]) { Amounts::Float(vec![]) } else { Amounts::Exact(vec![]) };
+        let amounts = if is_float(&setup.args[0]) { Amounts::Float(vec![]) } else { Amounts::Exact(vec![]) };
         Totals { returns: setup.returns.clone(), average, amounts, counts: vec![] }
     }
 
@@ -125,9 +122,8 @@ impl Totals {
             }
             Amounts::Exact(sums) => {
                 let mut add = |g: usize, v: i128| {
-                    sums[g] = sums[g]
-                        .checked_add(v * i128::from(sign))
-                        .ok_or_else(|| out_of_range("Decimal overflow"))?;
+                    sums[g] =
+                        sums[g].checked_add(v * i128::from(sign)).ok_or_else(|| out_of_range("Decimal overflow"))?;
                     counts[g] += i64::from(sign);
                     Ok(())
                 };
@@ -282,13 +278,7 @@ impl GroupsAccumulator for Totals {
         self.apply(&values[0], 1, |row| wanted(row).then(|| groups[row]))
     }
 
-    fn merge_batch(
-        &mut self,
-        states: &[ArrayRef],
-        groups: &[usize],
-        _filter: Option<&BooleanArray>,
-        total: usize,
-    ) -> Result<()> {
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
         self.resize(total);
         self.merge(states, |row| Some(groups[row]))
     }
@@ -321,10 +311,6 @@ impl GroupsAccumulator for Totals {
         let rows: Vec<usize> = (0..values[0].len()).collect();
         GroupsAccumulator::update_batch(&mut totals, values, &rows, filter, rows.len())?;
         totals.states(0..rows.len())
-    }
-
-    fn supports_convert_to_state(&self) -> bool {
-        true
     }
 
     fn size(&self) -> usize {
@@ -381,4 +367,3 @@ impl Accumulator for One {
         self.0.merge(states, |_| Some(0))
     }
 }
-

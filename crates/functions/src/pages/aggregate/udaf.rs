@@ -180,10 +180,8 @@ impl AggregateUDFImpl for Aggregate {
             return (self.make)(&setup);
         }
         let order: &[_] = if self.ordered { args.order_bys } else { &[] };
-        let order = order
-            .iter()
-            .map(|by| Ok((by.expr.data_type(args.schema)?, by.options)))
-            .collect::<Result<Vec<_>>>()?;
+        let order =
+            order.iter().map(|by| Ok((by.expr.data_type(args.schema)?, by.options))).collect::<Result<Vec<_>>>()?;
         Ok(Box::new(Collected::new(setup, self.make, order, args.is_distinct && self.duplicates_matter)?))
     }
 

@@ -38,9 +38,7 @@ pub(super) fn to_hex(call: &Call) -> Result<ArrayRef> {
 }
 
 pub(super) fn from_hex(call: &Call) -> Result<ArrayRef> {
-    decoded(call, |text| {
-        hex::decode(text).map_err(|e| invalid(format!("from_hex: {e}")))
-    })
+    decoded(call, |text| hex::decode(text).map_err(|e| invalid(format!("from_hex: {e}"))))
 }
 
 pub(super) fn to_base64(call: &Call) -> Result<ArrayRef> {
@@ -48,11 +46,7 @@ pub(super) fn to_base64(call: &Call) -> Result<ArrayRef> {
 }
 
 pub(super) fn from_base64(call: &Call) -> Result<ArrayRef> {
-    decoded(call, |text| {
-        BASE64
-            .decode(text)
-            .map_err(|e| invalid(format!("from_base64: {e}")))
-    })
+    decoded(call, |text| BASE64.decode(text).map_err(|e| invalid(format!("from_base64: {e}"))))
 }
 
 pub(super) fn to_base64url(call: &Call) -> Result<ArrayRef> {
@@ -60,11 +54,7 @@ pub(super) fn to_base64url(call: &Call) -> Result<ArrayRef> {
 }
 
 pub(super) fn from_base64url(call: &Call) -> Result<ArrayRef> {
-    decoded(call, |text| {
-        BASE64_URL
-            .decode(text)
-            .map_err(|e| invalid(format!("from_base64url: {e}")))
-    })
+    decoded(call, |text| BASE64_URL.decode(text).map_err(|e| invalid(format!("from_base64url: {e}"))))
 }
 
 pub(super) fn to_base32(call: &Call) -> Result<ArrayRef> {
@@ -80,27 +70,18 @@ fn base32(bytes: &[u8]) -> String {
         let digits = (chunk.len() * 8).div_ceil(5);
         for n in 0..8 {
             let digit = (bits >> (35 - 5 * n)) & 31;
-            out.push(if n < digits {
-                char::from(BASE32[digit as usize])
-            } else {
-                '='
-            });
+            out.push(if n < digits { char::from(BASE32[digit as usize]) } else { '=' });
         }
     }
     out
 }
 
 pub(super) fn from_base32(call: &Call) -> Result<ArrayRef> {
-    decoded(call, |text| {
-        unbase32(text).map_err(|why| invalid(format!("from_base32: {why}")))
-    })
+    decoded(call, |text| unbase32(text).map_err(|why| invalid(format!("from_base32: {why}"))))
 }
 
 fn unbase32(text: &[u8]) -> Result<Vec<u8>, String> {
-    let digits = text
-        .iter()
-        .rposition(|b| *b != b'=')
-        .map_or(0, |last| last + 1);
+    let digits = text.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     if matches!(digits % 8, 1 | 3 | 6) {
         return Err(format!("{digits} digits are no whole number of bytes"));
     }
@@ -143,12 +124,7 @@ pub(super) fn to_ieee754_64(call: &Call) -> Result<ArrayRef> {
 
 /// A value of exactly `N` bytes.
 fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
-    bytes.try_into().map_err(|_| {
-        invalid(format!(
-            "expected {N}-byte input, but got instead: {}",
-            bytes.len()
-        ))
-    })
+    bytes.try_into().map_err(|_| invalid(format!("expected {N}-byte input, but got instead: {}", bytes.len())))
 }
 
 pub(super) fn from_big_endian_32(call: &Call) -> Result<ArrayRef> {

@@ -33,8 +33,7 @@ fn keyed<M: Mac + KeyInit>(call: &Call) -> Result<ArrayRef> {
     let (bytes, key) = (call.bytes(0)?, call.bytes(1)?);
     call.binaries(|i| {
         let (bytes, key) = (known!(bytes.get(i)), known!(key.get(i)));
-        let mut mac =
-            <M as KeyInit>::new_from_slice(key).map_err(|e| invalid(format!("hmac key: {e}")))?;
+        let mut mac = <M as KeyInit>::new_from_slice(key).map_err(|e| invalid(format!("hmac key: {e}")))?;
         mac.update(bytes);
         Ok(Some(mac.finalize().into_bytes()))
     })
@@ -91,17 +90,9 @@ fn murmur3_x64_128(bytes: &[u8]) -> [u8; 16] {
     let mut blocks = bytes.chunks_exact(16);
     for block in &mut blocks {
         h1 ^= mix1(word(&block[..8]));
-        h1 = h1
-            .rotate_left(27)
-            .wrapping_add(h2)
-            .wrapping_mul(5)
-            .wrapping_add(0x52dc_e729);
+        h1 = h1.rotate_left(27).wrapping_add(h2).wrapping_mul(5).wrapping_add(0x52dc_e729);
         h2 ^= mix2(word(&block[8..]));
-        h2 = h2
-            .rotate_left(31)
-            .wrapping_add(h1)
-            .wrapping_mul(5)
-            .wrapping_add(0x3849_5ab5);
+        h2 = h2.rotate_left(31).wrapping_add(h1).wrapping_mul(5).wrapping_add(0x3849_5ab5);
     }
     let tail = blocks.remainder();
     if tail.len() > 8 {

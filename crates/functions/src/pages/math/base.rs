@@ -9,9 +9,7 @@ use crate::columns::{Call, invalid, known};
 fn radix(radix: i64) -> Result<u32> {
     match u32::try_from(radix) {
         Ok(radix @ 2..=36) => Ok(radix),
-        _ => Err(invalid(format!(
-            "Radix must be between 2 and 36, not {radix}"
-        ))),
+        _ => Err(invalid(format!("Radix must be between 2 and 36, not {radix}"))),
     }
 }
 
@@ -20,9 +18,7 @@ pub(super) fn from_base(call: &Call) -> Result<ArrayRef> {
     call.numbers::<Int64Type>(|i| {
         let (text, base) = (known!(text.get(i)), radix(known!(base.get(i)))?);
         let value = i64::from_str_radix(text, base);
-        value
-            .map(Some)
-            .map_err(|_| invalid(format!("Not a valid base-{base} number: {text}")))
+        value.map(Some).map_err(|_| invalid(format!("Not a valid base-{base} number: {text}")))
     })
 }
 

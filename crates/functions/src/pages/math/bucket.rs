@@ -40,17 +40,11 @@ fn between(x: f64, bound1: f64, bound2: f64, count: i64) -> Result<i64> {
     let bucket = if x < lower {
         0
     } else if x >= upper {
-        count
-            .checked_add(1)
-            .ok_or_else(|| out_of_range(format!("Bucket for value {x} is out of range")))?
+        count.checked_add(1).ok_or_else(|| out_of_range(format!("Bucket for value {x} is out of range")))?
     } else {
         (count as f64 * (x - lower) / (upper - lower) + 1.0) as i64
     };
-    Ok(if bound1 > bound2 {
-        count - bucket + 1
-    } else {
-        bucket
-    })
+    Ok(if bound1 > bound2 { count - bucket + 1 } else { bucket })
 }
 
 /// Number of bins that start at or below `x`. The bins are looked at only as far as the search goes.
@@ -74,11 +68,7 @@ fn in_bins(x: f64, bins: &arrow::array::Float64Array) -> Result<i64> {
         if !bin.is_finite() {
             return Err(invalid(format!("Bin value must be finite, got {bin}")));
         }
-        if x < bin {
-            upper = middle
-        } else {
-            lower = middle + 1
-        }
+        if x < bin { upper = middle } else { lower = middle + 1 }
     }
     Ok(lower as i64)
 }

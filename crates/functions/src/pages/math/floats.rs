@@ -76,13 +76,7 @@ pub(super) fn log(call: &Call) -> Result<ArrayRef> {
 
 pub(super) fn power(call: &Call) -> Result<ArrayRef> {
     // Java calls one to the power of NaN or of infinity NaN, IEEE calls it one.
-    binary(call, |x, p| {
-        if p.is_nan() || (p.is_infinite() && x.abs() == 1.0) {
-            f64::NAN
-        } else {
-            x.powf(p)
-        }
-    })
+    binary(call, |x, p| if p.is_nan() || (p.is_infinite() && x.abs() == 1.0) { f64::NAN } else { x.powf(p) })
 }
 
 pub(super) fn atan2(call: &Call) -> Result<ArrayRef> {

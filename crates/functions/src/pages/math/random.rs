@@ -9,11 +9,7 @@ use crate::columns::{Call, Resolved, invalid, known};
 
 pub(super) fn types(actual: &[DataType]) -> Option<Resolved> {
     let fits = actual.len() <= 2 && actual.iter().all(|t| t.is_integer() || t.is_null());
-    let returns = if actual.is_empty() {
-        DataType::Float64
-    } else {
-        DataType::Int64
-    };
+    let returns = if actual.is_empty() { DataType::Float64 } else { DataType::Int64 };
     fits.then(|| (vec![DataType::Int64; actual.len()], returns))
 }
 

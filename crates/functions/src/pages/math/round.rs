@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, Decimal128Array, Float32Array, Float64Array, PrimitiveArray,
-};
+use arrow::array::{ArrayRef, ArrowPrimitiveType, Decimal128Array, Float32Array, Float64Array, PrimitiveArray};
 use arrow::compute::cast;
 use arrow::compute::kernels::numeric::rem;
-use arrow::datatypes::{
-    DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-};
+use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use datafusion_common::{Result, exec_err};
 
 use super::{arithmetic, as_decimal, number, widest};
@@ -22,12 +18,11 @@ where
     T::Native: Into<i128> + TryFrom<i128>,
 {
     let x = call.column::<PrimitiveArray<T>>(0)?;
-    let name = call.return_type.to_string();
+    let name = crate::types::trino_name(&call.return_type);
     call.numbers::<T>(|i| {
         let value = f(known!(x.get(i)).into());
         let fits = T::Native::try_from(value);
-        fits.map(Some)
-            .map_err(|_| out_of_range(format!("Value {value} is out of range for {name}")))
+        fits.map(Some).map_err(|_| out_of_range(format!("Value {value} is out of range for {name}")))
     })
 }
 
@@ -45,10 +40,7 @@ fn any_integer(call: &Call, f: impl Fn(i128) -> i128) -> Option<Result<ArrayRef>
 fn any_float(call: &Call, f: impl Fn(f64) -> f64) -> Result<ArrayRef> {
     match call.data_type(0) {
         DataType::Float32 => {
-            let values: Float32Array = call
-                .column::<Float32Array>(0)?
-                .array()
-                .unary(|x| f(f64::from(x)) as f32);
+            let values: Float32Array = call.column::<Float32Array>(0)?.array().unary(|x| f(f64::from(x)) as f32);
             Ok(Arc::new(values))
         }
         DataType::Float64 => super::map_doubles(call, f),
@@ -75,11 +67,7 @@ fn power_of_ten(exponent: i64) -> i128 {
 /// Quotient rounded half away from zero.
 fn half_up(x: i128, by: i128) -> i128 {
     let (quotient, rest) = (x / by, x % by);
-    if rest.unsigned_abs() * 2 >= by.unsigned_abs() {
-        quotient + rest.signum()
-    } else {
-        quotient
-    }
+    if rest.unsigned_abs() * 2 >= by.unsigned_abs() { quotient + rest.signum() } else { quotient }
 }
 
 pub(super) fn abs(call: &Call) -> Result<ArrayRef> {
@@ -95,11 +83,7 @@ pub(super) fn abs(call: &Call) -> Result<ArrayRef> {
 pub(super) fn sign_types(actual: &[DataType]) -> Option<Resolved> {
     let [t] = actual else { return None };
     let t = number(t)?;
-    let returns = if matches!(t, DataType::Decimal128(..)) {
-        DataType::Decimal128(1, 0)
-    } else {
-        t.clone()
-    };
+    let returns = if matches!(t, DataType::Decimal128(..)) { DataType::Decimal128(1, 0) } else { t.clone() };
     Some((vec![t], returns))
 }
 
@@ -109,13 +93,7 @@ pub(super) fn sign(call: &Call) -> Result<ArrayRef> {
     }
     match call.data_type(0) {
         DataType::Decimal128(..) => decimals(call, |x, _| x.signum()),
-        _ => any_float(call, |x| {
-            if x == 0.0 || x.is_nan() {
-                x
-            } else {
-                x.signum()
-            }
-        }),
+        _ => any_float(call, |x| if x == 0.0 || x.is_nan() { x } else { x.signum() }),
     }
 }
 
@@ -210,9 +188,7 @@ pub(super) fn round(call: &Call) -> Result<ArrayRef> {
         }
         _ => {
             let x = call.column::<Float64Array>(0)?;
-            call.numbers::<Float64Type>(|i| {
-                Ok(Some(round_double(known!(x.get(i)), known!(digits.get(i)))))
-            })
+            call.numbers::<Float64Type>(|i| Ok(Some(round_double(known!(x.get(i)), known!(digits.get(i))))))
         }
     }
 }
@@ -231,14 +207,11 @@ where
         // Trino refuses to round away more digits than its integers can have.
         let by = digits.checked_neg().filter(|d| *d < 19).map(power_of_ten);
         let Some(by) = by else {
-            return Err(out_of_range(format!(
-                "cannot round an integer to {digits} digits"
-            )));
+            return Err(out_of_range(format!("cannot round an integer to {digits} digits")));
         };
         let value = half_up(x.into(), by) * by;
         let fits = T::Native::try_from(value);
-        fits.map(Some)
-            .map_err(|_| out_of_range(format!("numerical overflow: {value}")))
+        fits.map(Some).map_err(|_| out_of_range(format!("numerical overflow: {value}")))
     })
 }
 
@@ -262,20 +235,13 @@ fn round_text(x: f64, text: &str, digits: i64) -> f64 {
     let text = text.trim_start_matches('-');
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     // The position of the first digit that goes, counted from the first digit of all.
-    let kept = match i64::try_from(whole.len())
-        .ok()
-        .and_then(|w| w.checked_add(digits))
-    {
+    let kept = match i64::try_from(whole.len()).ok().and_then(|w| w.checked_add(digits)) {
         Some(kept) if kept >= (whole.len() + fraction.len()) as i64 => return x,
         Some(kept) if kept >= 0 => kept as usize,
         Some(_) => return 0.0f64.copysign(x),
         None => return x,
     };
-    let all: Vec<u8> = whole
-        .bytes()
-        .chain(fraction.bytes())
-        .map(|b| b - b'0')
-        .collect();
+    let all: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|b| b - b'0').collect();
     let mut rounded: Vec<u8> = all[..kept].to_vec();
     if all[kept] >= 5 {
         let mut carry = true;
@@ -292,17 +258,8 @@ fn round_text(x: f64, text: &str, digits: i64) -> f64 {
         }
     }
     let digits_text: String = rounded.iter().map(|d| char::from(b'0' + d)).collect();
-    let value: f64 = format!(
-        "{}e{}",
-        if digits_text.is_empty() {
-            "0"
-        } else {
-            &digits_text
-        },
-        -digits
-    )
-    .parse()
-    .unwrap_or(x);
+    let value: f64 =
+        format!("{}e{}", if digits_text.is_empty() { "0" } else { &digits_text }, -digits).parse().unwrap_or(x);
     value.copysign(x)
 }
 
@@ -310,11 +267,7 @@ pub(super) fn truncate_types(actual: &[DataType]) -> Option<Resolved> {
     match actual {
         [_] => whole_types(actual),
         [t, digits] if digits.is_integer() || digits.is_null() => {
-            let t = if t.is_null() {
-                DataType::Decimal128(1, 0)
-            } else {
-                number(t)?
-            };
+            let t = if t.is_null() { DataType::Decimal128(1, 0) } else { number(t)? };
             Some((vec![t.clone(), DataType::Int64], t))
         }
         _ => None,
@@ -348,10 +301,7 @@ pub(super) fn truncate(call: &Call) -> Result<ArrayRef> {
     let x = arrow::array::AsArray::as_primitive::<Float64Type>(&x);
     let values: Float64Array = (0..call.rows)
         .map(|i| {
-            let (x, digits) = (
-                arrow::array::Array::is_valid(x, i).then(|| x.value(i))?,
-                digits.get(i)?,
-            );
+            let (x, digits) = (arrow::array::Array::is_valid(x, i).then(|| x.value(i))?, digits.get(i)?);
             let factor = 10f64.powi(digits.clamp(-400, 400) as i32);
             let scaled = x * factor;
             Some(if scaled.is_finite() && factor > 0.0 {
@@ -370,16 +320,11 @@ pub(super) fn mod_types(actual: &[DataType]) -> Option<Resolved> {
     let [n, m] = actual else { return None };
     let t = widest(n, m)?;
     if let DataType::Decimal128(..) = t {
-        let ((n, m), ((p1, s1), (p2, s2))) = (
-            (decimal(n)?, decimal(m)?),
-            (as_decimal(&decimal(n)?)?, as_decimal(&decimal(m)?)?),
-        );
+        let ((n, m), ((p1, s1), (p2, s2))) =
+            ((decimal(n)?, decimal(m)?), (as_decimal(&decimal(n)?)?, as_decimal(&decimal(m)?)?));
         let scale = s1.max(s2);
         let whole = (i16::from(p1) - i16::from(s1)).min(i16::from(p2) - i16::from(s2));
-        return Some((
-            vec![n, m],
-            DataType::Decimal128((whole + i16::from(scale)).clamp(1, 38) as u8, scale),
-        ));
+        return Some((vec![n, m], DataType::Decimal128((whole + i16::from(scale)).clamp(1, 38) as u8, scale)));
     }
     Some((vec![t.clone(), t.clone()], t))
 }

@@ -51,11 +51,7 @@ impl Groups<'_> {
 
 impl Pattern {
     fn compile(java: &str) -> Result<Self> {
-        let fail = |why: String| {
-            invalid(format!(
-                "'{java}' is not a pattern that can be searched for: {why}"
-            ))
-        };
+        let fail = |why: String| invalid(format!("'{java}' is not a pattern that can be searched for: {why}"));
         let rust = translate(java);
         if rust.backtracks {
             let compiled = fancy_regex::RegexBuilder::new(&rust.pattern)
@@ -112,28 +108,20 @@ impl Pattern {
                     };
                     let whole = m.range();
                     from = next_start(text, &whole);
-                    if !found(&Groups {
-                        source: Source::Linear(&locations),
-                        whole,
-                    })? {
+                    if !found(&Groups { source: Source::Linear(&locations), whole })? {
                         break;
                     }
                 }
             }
             Pattern::Backtracking(p) => {
                 while from <= text.len() {
-                    let captures = p
-                        .captures_from_pos(text, from)
-                        .map_err(|e| gave_up(p.as_str(), &e))?;
+                    let captures = p.captures_from_pos(text, from).map_err(|e| gave_up(p.as_str(), &e))?;
                     let Some(captures) = captures else { break };
                     let Some(whole) = captures.get(0).map(|m| m.start()..m.end()) else {
                         break;
                     };
                     from = next_start(text, &whole);
-                    if !found(&Groups {
-                        source: Source::Backtracking(&captures),
-                        whole,
-                    })? {
+                    if !found(&Groups { source: Source::Backtracking(&captures), whole })? {
                         break;
                     }
                 }
@@ -150,11 +138,7 @@ fn gave_up(pattern: &str, e: &fancy_regex::Error) -> datafusion_common::DataFusi
 }
 
 fn next_start(text: &str, whole: &Range<usize>) -> usize {
-    if whole.is_empty() {
-        whole.end + text[whole.end..].chars().next().map_or(1, char::len_utf8)
-    } else {
-        whole.end
-    }
+    if whole.is_empty() { whole.end + text[whole.end..].chars().next().map_or(1, char::len_utf8) } else { whole.end }
 }
 
 /// Patterns compiled so far in a batch: one where the pattern is a constant, else one per distinct text.
@@ -245,11 +229,8 @@ fn translate(java: &str) -> Translated {
                         out.push(escaped);
                     }
                     '0' => {
-                        let digits: String = rest[1..]
-                            .chars()
-                            .take_while(|d| ('0'..='7').contains(d))
-                            .take(3)
-                            .collect();
+                        let digits: String =
+                            rest[1..].chars().take_while(|d| ('0'..='7').contains(d)).take(3).collect();
                         for _ in 0..digits.len() {
                             chars.next();
                         }
@@ -262,10 +243,7 @@ fn translate(java: &str) -> Translated {
                         if let Some((name, consumed)) = property(&rest[1..]) {
                             // POSIX names stand for sets of ASCII characters.
                             out.truncate(out.len() - 2);
-                            out.push_str(&format!(
-                                "[[:{}{name}:]]",
-                                if escaped == 'P' { "^" } else { "" }
-                            ));
+                            out.push_str(&format!("[[:{}{name}:]]", if escaped == 'P' { "^" } else { "" }));
                             let until = at + 2 + consumed;
                             while chars.next_if(|(i, _)| *i < until).is_some() {}
                         } else if rest[1..].starts_with('{') {
@@ -304,10 +282,7 @@ fn translate(java: &str) -> Translated {
             _ if class_depth > 0 => out.push(c),
             '(' if rest.starts_with('?') => {
                 let kind = &rest[1..];
-                if ["=", "!", "<=", "<!", ">"]
-                    .iter()
-                    .any(|k| kind.starts_with(k))
-                {
+                if ["=", "!", "<=", "<!", ">"].iter().any(|k| kind.starts_with(k)) {
                     backtracks = true;
                 }
                 out.push_str("(?");
@@ -345,10 +320,7 @@ fn translate(java: &str) -> Translated {
         }
         after_quantifier = quantifier;
     }
-    Translated {
-        pattern: out,
-        backtracks,
-    }
+    Translated { pattern: out, backtracks }
 }
 
 /// The POSIX class that a Java property such as `{Alpha}` names, and how many bytes its name takes.

@@ -8,8 +8,8 @@ use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion_expr::{
-    ColumnarValue, HigherOrderFunctionArgs, HigherOrderReturnFieldArgs, HigherOrderSignature,
-    HigherOrderUDFImpl, LambdaArgument, LambdaParametersProgress, ValueOrLambda, Volatility,
+    ColumnarValue, HigherOrderFunctionArgs, HigherOrderReturnFieldArgs, HigherOrderSignature, HigherOrderUDFImpl,
+    LambdaArgument, LambdaParametersProgress, ValueOrLambda, Volatility,
 };
 
 use super::pattern::Patterns;
@@ -26,9 +26,7 @@ pub(super) struct RegexpReplace {
 
 impl RegexpReplace {
     pub(super) fn new() -> Self {
-        RegexpReplace {
-            signature: HigherOrderSignature::user_defined(Volatility::Immutable),
-        }
+        RegexpReplace { signature: HigherOrderSignature::user_defined(Volatility::Immutable) }
     }
 }
 
@@ -54,27 +52,16 @@ impl HigherOrderUDFImpl for RegexpReplace {
         fields: &[ValueOrLambda<FieldRef, Option<FieldRef>>],
     ) -> Result<LambdaParametersProgress> {
         let groups: FieldRef = Arc::new(Field::new("groups", array_of(DataType::Utf8View), true));
-        let lambdas = fields
-            .iter()
-            .filter(|f| matches!(f, ValueOrLambda::Lambda(_)));
-        Ok(LambdaParametersProgress::Complete(
-            lambdas.map(|_| vec![Arc::clone(&groups)]).collect(),
-        ))
+        let lambdas = fields.iter().filter(|f| matches!(f, ValueOrLambda::Lambda(_)));
+        Ok(LambdaParametersProgress::Complete(lambdas.map(|_| vec![Arc::clone(&groups)]).collect()))
     }
 
     fn return_field_from_args(&self, args: HigherOrderReturnFieldArgs<'_>) -> Result<FieldRef> {
         match args.arg_fields {
             [ValueOrLambda::Value(_), ValueOrLambda::Value(_)]
-            | [
-                ValueOrLambda::Value(_),
-                ValueOrLambda::Value(_),
-                ValueOrLambda::Value(_),
-            ] => {}
-            [
-                ValueOrLambda::Value(_),
-                ValueOrLambda::Value(_),
-                ValueOrLambda::Lambda(lambda),
-            ] if is_varchar(lambda.data_type()) || lambda.data_type().is_null() => {}
+            | [ValueOrLambda::Value(_), ValueOrLambda::Value(_), ValueOrLambda::Value(_)] => {}
+            [ValueOrLambda::Value(_), ValueOrLambda::Value(_), ValueOrLambda::Lambda(lambda)]
+                if is_varchar(lambda.data_type()) || lambda.data_type().is_null() => {}
             _ => {
                 return plan_err!(
                     "TYPE_MISMATCH: regexp_replace takes a lambda that returns varchar as its last argument"
@@ -93,21 +80,14 @@ impl HigherOrderUDFImpl for RegexpReplace {
                 ValueOrLambda::Lambda(l) => lambda = Some(l),
             }
         }
-        let constant =
-            values.iter().all(|v| matches!(v, ColumnarValue::Scalar(_))) && lambda.is_none();
-        let call = Call::new(
-            &values,
-            if constant { 1 } else { args.number_rows },
-            DataType::Utf8View,
-        )?;
+        let constant = values.iter().all(|v| matches!(v, ColumnarValue::Scalar(_))) && lambda.is_none();
+        let call = Call::new(&values, if constant { 1 } else { args.number_rows }, DataType::Utf8View)?;
         let result = match lambda {
             Some(lambda) => by_lambda(&call, lambda)?,
             None => by_template(&call)?,
         };
         if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &result, 0,
-            )?));
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }
         Ok(ColumnarValue::Array(result))
     }
@@ -115,11 +95,7 @@ impl HigherOrderUDFImpl for RegexpReplace {
 
 fn by_template(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
-    let replacement = if call.len() > 2 {
-        Some(call.text(2)?)
-    } else {
-        None
-    };
+    let replacement = if call.len() > 2 { Some(call.text(2)?) } else { None };
     let constant = pattern.is_constant() && replacement.as_ref().is_none_or(|r| r.is_constant());
     let mut patterns = Patterns::default();
     let mut template: Option<Template> = None;
@@ -166,9 +142,7 @@ fn by_lambda(call: &Call, lambda: &LambdaArgument) -> Result<ArrayRef> {
         let pattern = patterns.get(pattern)?;
         pattern.each_match(text, 0, |groups| {
             for n in 1..=pattern.groups() {
-                groups_of_matches
-                    .values()
-                    .append_option(groups.get(n).map(|range| &text[range]));
+                groups_of_matches.values().append_option(groups.get(n).map(|range| &text[range]));
             }
             groups_of_matches.append(true);
             rows_of_matches.push(row as u32);
@@ -181,32 +155,19 @@ fn by_lambda(call: &Call, lambda: &LambdaArgument) -> Result<ArrayRef> {
     } else {
         let groups: ArrayRef = Arc::new(groups_of_matches.finish());
         let rows = UInt32Array::from(rows_of_matches.clone());
-        let spread = |captures: &[ArrayRef]| {
-            Ok(captures
-                .iter()
-                .map(|c| take(c, &rows, None))
-                .collect::<Result<Vec<_>, _>>()?)
-        };
-        let result = lambda
-            .evaluate(&[&|| Ok(Arc::clone(&groups))], spread)?
-            .into_array(matches.len())?;
+        let spread =
+            |captures: &[ArrayRef]| Ok(captures.iter().map(|c| take(c, &rows, None)).collect::<Result<Vec<_>, _>>()?);
+        let result = lambda.evaluate(&[&|| Ok(Arc::clone(&groups))], spread)?.into_array(matches.len())?;
         cast(&result, &DataType::Utf8View)?
     };
     if replacements.len() != matches.len() {
-        return exec_err!(
-            "the lambda gave {} values for {} matches",
-            replacements.len(),
-            matches.len()
-        );
+        return exec_err!("the lambda gave {} values for {} matches", replacements.len(), matches.len());
     }
     let replacements = replacements.as_string_view();
     let mut next = 0;
     call.texts(|row| {
         let first = next;
-        while rows_of_matches
-            .get(next)
-            .is_some_and(|r| *r as usize == row)
-        {
+        while rows_of_matches.get(next).is_some_and(|r| *r as usize == row) {
             next += 1;
         }
         let text = known!(text.get(row));

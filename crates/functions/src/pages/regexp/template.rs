@@ -17,31 +17,21 @@ enum Part {
 
 impl Template {
     pub(super) fn parse(text: &str, pattern: &Pattern) -> Result<Self> {
-        let broken = |why: &str| -> DataFusionError {
-            invalid(format!("Illegal replacement sequence: {text}: {why}"))
-        };
+        let broken = |why: &str| -> DataFusionError { invalid(format!("Illegal replacement sequence: {text}: {why}")) };
         let mut parts = vec![];
         let mut literal = String::new();
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
             match c {
-                '\\' => literal.push(
-                    chars
-                        .next()
-                        .ok_or_else(|| broken("nothing follows the backslash"))?,
-                ),
+                '\\' => literal.push(chars.next().ok_or_else(|| broken("nothing follows the backslash"))?),
                 '$' => {
                     let group = if chars.next_if_eq(&'{').is_some() {
                         let name: String = chars.by_ref().take_while(|c| *c != '}').collect();
-                        pattern
-                            .group_named(&name)
-                            .ok_or_else(|| broken(&format!("unknown group {{ {name} }}")))?
+                        pattern.group_named(&name).ok_or_else(|| broken(&format!("unknown group {{ {name} }}")))?
                     } else {
                         let digit = |c: char| c.to_digit(10).map(|d| d as usize);
-                        let first = chars
-                            .next()
-                            .and_then(digit)
-                            .ok_or_else(|| broken("no group follows the dollar sign"))?;
+                        let first =
+                            chars.next().and_then(digit).ok_or_else(|| broken("no group follows the dollar sign"))?;
                         if first > pattern.groups() {
                             return Err(broken(&format!("unknown group {first}")));
                         }

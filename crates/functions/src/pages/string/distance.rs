@@ -38,16 +38,9 @@ pub(super) fn hamming(call: &Call) -> Result<ArrayRef> {
     call.numbers::<Int64Type>(|i| {
         let (left, right) = (known!(left.get(i)), known!(right.get(i)));
         if left.chars().count() != right.chars().count() {
-            return Err(invalid(
-                "The input strings to hamming_distance function must have the same length",
-            ));
+            return Err(invalid("The input strings to hamming_distance function must have the same length"));
         }
-        Ok(Some(
-            left.chars()
-                .zip(right.chars())
-                .filter(|(l, r)| l != r)
-                .count() as i64,
-        ))
+        Ok(Some(left.chars().zip(right.chars()).filter(|(l, r)| l != r).count() as i64))
     })
 }
 
@@ -59,16 +52,7 @@ pub(super) fn luhn_check(call: &Call) -> Result<ArrayRef> {
             return Err(invalid(format!("luhn_check takes digits only, not {c:?}")));
         }
         let digits = text.bytes().rev().map(|b| u64::from(b - b'0'));
-        let sum: u64 = digits
-            .enumerate()
-            .map(|(n, d)| {
-                if n % 2 == 1 {
-                    d * 2 / 10 + d * 2 % 10
-                } else {
-                    d
-                }
-            })
-            .sum();
+        let sum: u64 = digits.enumerate().map(|(n, d)| if n % 2 == 1 { d * 2 / 10 + d * 2 % 10 } else { d }).sum();
         Ok(Some(sum % 10 == 0 && !text.is_empty()))
     })
 }
@@ -87,10 +71,7 @@ pub(super) fn soundex(call: &Call) -> Result<ArrayRef> {
 /// The first letter and three digits; letters of one code in a row count once, also across H and W.
 fn american_soundex(text: &str) -> String {
     const CODES: &[u8; 26] = b"01230120022455012623010202";
-    let mut letters = text
-        .bytes()
-        .filter(u8::is_ascii_alphabetic)
-        .map(|b| b.to_ascii_uppercase());
+    let mut letters = text.bytes().filter(u8::is_ascii_alphabetic).map(|b| b.to_ascii_uppercase());
     let Some(first) = letters.next() else {
         return String::new();
     };
@@ -119,13 +100,9 @@ mod tests {
 
     #[test]
     fn soundex_of_known_names() {
-        for (name, code) in [
-            ("Robert", "R163"),
-            ("Rupert", "R163"),
-            ("Ashcraft", "A261"),
-            ("Tymczak", "T522"),
-            ("", ""),
-        ] {
+        for (name, code) in
+            [("Robert", "R163"), ("Rupert", "R163"), ("Ashcraft", "A261"), ("Tymczak", "T522"), ("", "")]
+        {
             assert_eq!(american_soundex(name), code);
         }
     }

@@ -21,28 +21,15 @@ pub(super) fn split_to_multimap_types(actual: &[DataType]) -> Option<Resolved> {
 
 fn types(actual: &[DataType], value: DataType) -> Option<Resolved> {
     let fits = actual.len() == 3 && actual.iter().all(|t| t.is_null() || is_varchar(t));
-    fits.then(|| {
-        (
-            vec![DataType::Utf8View; 3],
-            map_of(DataType::Utf8View, value),
-        )
-    })
+    fits.then(|| (vec![DataType::Utf8View; 3], map_of(DataType::Utf8View, value)))
 }
 
 fn names() -> MapFieldNames {
-    MapFieldNames {
-        entry: "entries".to_owned(),
-        key: "key".to_owned(),
-        value: "value".to_owned(),
-    }
+    MapFieldNames { entry: "entries".to_owned(), key: "key".to_owned(), value: "value".to_owned() }
 }
 
 pub(super) fn split_to_map(call: &Call) -> Result<ArrayRef> {
-    let mut out = MapBuilder::new(
-        Some(names()),
-        StringViewBuilder::new(),
-        StringViewBuilder::new(),
-    );
+    let mut out = MapBuilder::new(Some(names()), StringViewBuilder::new(), StringViewBuilder::new());
     each_row(call, &mut out, |entries, out| {
         let mut seen = HashMap::with_capacity(entries.len());
         for (key, value) in entries {
@@ -58,11 +45,7 @@ pub(super) fn split_to_map(call: &Call) -> Result<ArrayRef> {
 }
 
 pub(super) fn split_to_multimap(call: &Call) -> Result<ArrayRef> {
-    let mut out = MapBuilder::new(
-        Some(names()),
-        StringViewBuilder::new(),
-        ListBuilder::new(StringViewBuilder::new()),
-    );
+    let mut out = MapBuilder::new(Some(names()), StringViewBuilder::new(), ListBuilder::new(StringViewBuilder::new()));
     each_row(call, &mut out, |entries, out| {
         let mut order = Vec::new();
         let mut values: HashMap<&str, Vec<&str>> = HashMap::new();
@@ -91,11 +74,9 @@ fn each_row<V: ArrayBuilder>(
 ) -> Result<()> {
     let (text, between_entries, within_entry) = (call.text(0)?, call.text(1)?, call.text(2)?);
     for row in 0..call.rows {
-        let (Some(text), Some(between), Some(within)) = (
-            text.get(row),
-            between_entries.get(row),
-            within_entry.get(row),
-        ) else {
+        let (Some(text), Some(between), Some(within)) =
+            (text.get(row), between_entries.get(row), within_entry.get(row))
+        else {
             out.append(false)?;
             continue;
         };
@@ -107,14 +88,10 @@ fn each_row<V: ArrayBuilder>(
 
 fn entries<'a>(text: &'a str, between: &str, within: &str) -> Result<Vec<(&'a str, &'a str)>> {
     if between.is_empty() || within.is_empty() {
-        return Err(invalid(
-            "entryDelimiter and keyValueDelimiter must not be empty",
-        ));
+        return Err(invalid("entryDelimiter and keyValueDelimiter must not be empty"));
     }
     if between == within {
-        return Err(invalid(
-            "entryDelimiter and keyValueDelimiter must not be the same",
-        ));
+        return Err(invalid("entryDelimiter and keyValueDelimiter must not be the same"));
     }
     // A delimiter at the very end opens no further entry.
     let text = text.strip_suffix(between).unwrap_or(text);
@@ -139,10 +116,7 @@ mod tests {
 
     #[test]
     fn entries_need_one_delimiter_each() {
-        assert_eq!(
-            entries("a=1,b=", ",", "=").unwrap(),
-            [("a", "1"), ("b", "")]
-        );
+        assert_eq!(entries("a=1,b=", ",", "=").unwrap(), [("a", "1"), ("b", "")]);
         assert_eq!(entries("a=1,", ",", "=").unwrap(), [("a", "1")]);
         assert!(entries("a==1", ",", "=").is_err());
         assert!(entries("a", ",", "=").is_err());

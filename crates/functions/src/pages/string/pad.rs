@@ -7,10 +7,8 @@ use datafusion_common::Result;
 use crate::columns::Type::{Bigint, Varbinary, Varchar};
 use crate::columns::{Call, Overload, invalid, known};
 
-pub(super) const OVERLOADS: &[Overload] = &[
-    (&[Varchar, Bigint, Varchar], Varchar),
-    (&[Varbinary, Bigint, Varbinary], Varbinary),
-];
+pub(super) const OVERLOADS: &[Overload] =
+    &[(&[Varchar, Bigint, Varchar], Varchar), (&[Varbinary, Bigint, Varbinary], Varbinary)];
 
 pub(super) fn lpad(call: &Call) -> Result<ArrayRef> {
     pad(call, true)
@@ -28,26 +26,14 @@ fn pad(call: &Call, left: bool) -> Result<ArrayRef> {
             let (bytes, padding) = (known!(bytes.get(i)), known!(padding.get(i)));
             let size = target(known!(size.get(i)), padding.is_empty())?;
             let padding = padding.iter().copied().cycle();
-            Ok(Some(padded::<u8, Vec<u8>>(
-                bytes.iter().copied(),
-                bytes.len(),
-                size,
-                padding,
-                left,
-            )))
+            Ok(Some(padded::<u8, Vec<u8>>(bytes.iter().copied(), bytes.len(), size, padding, left)))
         });
     }
     let (text, padding) = (call.text(0)?, call.text(2)?);
     call.texts(|i| {
         let (text, padding) = (known!(text.get(i)), known!(padding.get(i)));
         let size = target(known!(size.get(i)), padding.is_empty())?;
-        let out: String = padded(
-            text.chars(),
-            text.chars().count(),
-            size,
-            padding.chars().cycle(),
-            left,
-        );
+        let out: String = padded(text.chars(), text.chars().count(), size, padding.chars().cycle(), left);
         Ok(Some(out))
     })
 }
@@ -56,10 +42,7 @@ fn target(size: i64, padding_is_empty: bool) -> Result<usize> {
     match i32::try_from(size) {
         Ok(size) if size >= 0 && !padding_is_empty => Ok(size as usize),
         Ok(size) if size >= 0 => Err(invalid("Padding string must not be empty")),
-        _ => Err(invalid(format!(
-            "Target length must be in the range [0..{}], not {size}",
-            i32::MAX
-        ))),
+        _ => Err(invalid(format!("Target length must be in the range [0..{}], not {size}", i32::MAX))),
     }
 }
 

@@ -20,10 +20,7 @@ pub(super) fn rtrim(call: &Call) -> Result<ArrayRef> {
     cut(call, |text, unwanted| text.trim_end_matches(unwanted))
 }
 
-fn cut(
-    call: &Call,
-    side: impl for<'a> Fn(&'a str, &dyn Fn(char) -> bool) -> &'a str,
-) -> Result<ArrayRef> {
+fn cut(call: &Call, side: impl for<'a> Fn(&'a str, &dyn Fn(char) -> bool) -> &'a str) -> Result<ArrayRef> {
     let text = call.text(0)?;
     if call.len() == 1 {
         return call.texts(|i| Ok(text.get(i).map(|t| side(t, &is_whitespace))));

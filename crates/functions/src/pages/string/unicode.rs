@@ -12,11 +12,7 @@ use crate::columns::{Call, invalid, known};
 
 /// Code points in `text`.
 pub(super) fn length(text: &str) -> i64 {
-    if text.is_ascii() {
-        text.len() as i64
-    } else {
-        text.chars().count() as i64
-    }
+    if text.is_ascii() { text.len() as i64 } else { text.chars().count() as i64 }
 }
 
 /// The part of `text` that `start` and `length`, both in code points, name.
@@ -29,39 +25,19 @@ pub(super) fn slice(text: &str, start: i64, length: Option<i64>) -> &str {
     };
     let mut offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]);
     let from = offsets.nth(range.start).unwrap_or(text.len());
-    let to = if range.is_empty() {
-        from
-    } else {
-        offsets.nth(range.len() - 1).unwrap_or(text.len())
-    };
+    let to = if range.is_empty() { from } else { offsets.nth(range.len() - 1).unwrap_or(text.len()) };
     &text[from..to]
 }
 
 /// Lower case, one code point for one code point as in Java's `Character.toLowerCase`.
 pub(super) fn lower(call: &Call) -> Result<ArrayRef> {
     let text = call.text(0)?;
-    call.texts(|i| {
-        Ok(text.get(i).map(|t| {
-            if t.is_ascii() {
-                t.to_ascii_lowercase()
-            } else {
-                lower_chars(t)
-            }
-        }))
-    })
+    call.texts(|i| Ok(text.get(i).map(|t| if t.is_ascii() { t.to_ascii_lowercase() } else { lower_chars(t) })))
 }
 
 fn lower_chars(text: &str) -> String {
     // Java maps the dotted capital I to a plain i; Unicode's full mapping would add a combining dot.
-    text.chars()
-        .map(|c| {
-            if c == '\u{130}' {
-                'i'
-            } else {
-                single(c, c.to_lowercase())
-            }
-        })
-        .collect()
+    text.chars().map(|c| if c == '\u{130}' { 'i' } else { single(c, c.to_lowercase()) }).collect()
 }
 
 /// Upper case, one code point for one code point as in Java's `Character.toUpperCase`.
@@ -69,11 +45,7 @@ pub(super) fn upper(call: &Call) -> Result<ArrayRef> {
     let text = call.text(0)?;
     call.texts(|i| {
         Ok(text.get(i).map(|t| {
-            if t.is_ascii() {
-                t.to_ascii_uppercase()
-            } else {
-                t.chars().map(|c| single(c, c.to_uppercase())).collect()
-            }
+            if t.is_ascii() { t.to_ascii_uppercase() } else { t.chars().map(|c| single(c, c.to_uppercase())).collect() }
         }))
     })
 }
@@ -97,11 +69,7 @@ pub(super) fn translate(call: &Call) -> Result<ArrayRef> {
             table = None;
         }
         let table = table.get_or_insert_with(|| translation(from, to));
-        Ok(Some(
-            text.chars()
-                .filter_map(|c| table.get(&c).copied().unwrap_or(Some(c)))
-                .collect::<String>(),
-        ))
+        Ok(Some(text.chars().filter_map(|c| table.get(&c).copied().unwrap_or(Some(c))).collect::<String>()))
     })
 }
 
@@ -144,11 +112,7 @@ pub(super) fn codepoint(call: &Call) -> Result<ArrayRef> {
 
 pub(super) fn normalize(call: &Call) -> Result<ArrayRef> {
     let text = call.text(0)?;
-    let form = if call.len() > 1 {
-        Some(call.text(1)?)
-    } else {
-        None
-    };
+    let form = if call.len() > 1 { Some(call.text(1)?) } else { None };
     call.texts(|i| {
         let text = known!(text.get(i));
         let form = match &form {
@@ -161,9 +125,7 @@ pub(super) fn normalize(call: &Call) -> Result<ArrayRef> {
             "NFKC" => text.nfkc().collect(),
             "NFKD" => text.nfkd().collect(),
             _ => {
-                return Err(invalid(format!(
-                    "Normalization form must be one of [NFD, NFC, NFKD, NFKC], not {form}"
-                )));
+                return Err(invalid(format!("Normalization form must be one of [NFD, NFC, NFKD, NFKC], not {form}")));
             }
         }))
     })
@@ -184,19 +146,14 @@ pub(super) fn from_utf8(call: &Call) -> Result<ArrayRef> {
         let code = call.bigint(1)?;
         return call.texts(|i| {
             let (bytes, code) = (known!(bytes.get(i)), known!(code.get(i)));
-            Ok(Some(decode(
-                bytes,
-                character(code)?.encode_utf8(&mut [0; 4]),
-            )))
+            Ok(Some(decode(bytes, character(code)?.encode_utf8(&mut [0; 4]))))
         });
     }
     let replacement = call.text(1)?;
     call.texts(|i| {
         let (bytes, replacement) = (known!(bytes.get(i)), known!(replacement.get(i)));
         if replacement.chars().count() > 1 {
-            return Err(invalid(
-                "Replacement string must be empty or a single character",
-            ));
+            return Err(invalid("Replacement string must be empty or a single character"));
         }
         Ok(Some(decode(bytes, replacement)))
     })

@@ -28,11 +28,7 @@ impl<'a> Uri<'a> {
         {
             let scheme = &rest[..end];
             let starts = scheme.bytes().next()?.is_ascii_alphabetic();
-            if !starts
-                || !scheme
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-            {
+            if !starts || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
                 return None;
             }
             uri.scheme = Some(scheme);
@@ -125,11 +121,7 @@ fn port_number(digits: &str) -> Option<Option<u32>> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    digits
-        .parse::<i32>()
-        .ok()
-        .and_then(|p| u32::try_from(p).ok())
-        .map(Some)
+    digits.parse::<i32>().ok().and_then(|p| u32::try_from(p).ok()).map(Some)
 }
 
 fn is_hostname(host: &str) -> bool {
@@ -166,15 +158,7 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_url() {
-        for text in [
-            "http://a.org/^",
-            "http://a b",
-            "://x",
-            "http:",
-            "a%2",
-            "http://",
-            "1a:b",
-        ] {
+        for text in ["http://a.org/^", "http://a b", "://x", "http:", "a%2", "http://", "1a:b"] {
             assert_eq!(Uri::parse(text), None, "{text}");
         }
     }

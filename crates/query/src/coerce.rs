@@ -1,0 +1,189 @@
+//! Where Lake compares what Trino would not, and where a comparison must stay one with a constant.
+//!
+//! * text with a timestamp: the text is parsed ([`crate::instant`]);
+//! * a timestamp with one that has a zone: as UTC, on the constant's side, so that files are still pruned;
+//! * text with `true` or `false` (`sessionCredentialFromConsole = true`): as text;
+//! * `LIKE` on a map: on its JSON text.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::error::Result;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, Volatility, lit,
+};
+
+use crate::instant::{Instant, Rounding};
+
+/// The functions that comparisons are rewritten with.
+pub(crate) struct Coercion {
+    floor: Arc<ScalarUDF>,
+    ceil: Arc<ScalarUDF>,
+    exact: Arc<ScalarUDF>,
+    lenient: Arc<ScalarUDF>,
+    cast: Option<Arc<ScalarUDF>>,
+    json_format: Option<Arc<ScalarUDF>>,
+}
+
+impl Coercion {
+    pub(crate) fn new(state: &SessionState) -> Self {
+        let instant = |r| Arc::new(ScalarUDF::from(Instant::new(r)));
+        Self {
+            floor: instant(Rounding::Floor),
+            ceil: instant(Rounding::Ceil),
+            exact: instant(Rounding::Exact),
+            lenient: instant(Rounding::Try),
+            cast: state.scalar_functions().get("$cast").cloned(),
+            json_format: state.scalar_functions().get("json_format").cloned(),
+        }
+    }
+
+    /// Rewrites every comparison of `plan`.
+    pub(crate) fn rewrite(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
+        let done = plan.transform_up_with_subqueries(|node| {
+            let inputs = node.inputs();
+            let schema = match inputs.as_slice() {
+                [] => Arc::clone(node.schema()),
+                inputs => Arc::new(merge_schema(inputs)),
+            };
+            node.map_expressions(|e| {
+                let named = e.name_for_alias();
+                let new = e.transform_up(|e| self.expression(e, &schema))?;
+                if !new.transformed {
+                    return Ok(new);
+                }
+                Ok(Transformed::yes(match (named, &new.data) {
+                    (Ok(name), data) if data.name_for_alias().is_ok_and(|n| n != name) => new.data.alias(name),
+                    _ => new.data,
+                }))
+            })
+        })?;
+        // Types of columns do not change, names are kept, so the schemas of the nodes above stay right.
+        Ok(done.data)
+    }
+
+    fn expression(&self, e: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+        match e {
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
+                let (Ok(l), Ok(r)) = (left.get_type(schema), right.get_type(schema)) else {
+                    return Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })));
+                };
+                let pair = |left, right| Expr::BinaryExpr(BinaryExpr { left, op, right });
+                if let Some(new) = self.side(&l, &right, &r, op) {
+                    return Ok(Transformed::yes(pair(left, Box::new(new))));
+                }
+                if let Some(new) = op.swap().and_then(|op| self.side(&r, &left, &l, op)) {
+                    return Ok(Transformed::yes(pair(Box::new(new), right)));
+                }
+                Ok(Transformed::no(pair(left, right)))
+            }
+            Expr::Between(b) => {
+                let (Ok(of), Ok(low), Ok(high)) =
+                    (b.expr.get_type(schema), b.low.get_type(schema), b.high.get_type(schema))
+                else {
+                    return Ok(Transformed::no(Expr::Between(b)));
+                };
+                let low = self.side(&of, &b.low, &low, Operator::GtEq);
+                let high = self.side(&of, &b.high, &high, Operator::LtEq);
+                if low.is_none() && high.is_none() {
+                    return Ok(Transformed::no(Expr::Between(b)));
+                }
+                let low = low.map_or(b.low, Box::new);
+                let high = high.map_or(b.high, Box::new);
+                Ok(Transformed::yes(Expr::Between(Between { low, high, ..b })))
+            }
+            Expr::InList(list) => {
+                let Ok(of) = list.expr.get_type(schema) else { return Ok(Transformed::no(Expr::InList(list))) };
+                let mut any = false;
+                let items = list.list.into_iter().map(|item| {
+                    let Ok(t) = item.get_type(schema) else { return item };
+                    match self.side(&of, &item, &t, Operator::Eq) {
+                        Some(new) => {
+                            any = true;
+                            new
+                        }
+                        None => item,
+                    }
+                });
+                let items: Vec<Expr> = items.collect();
+                Ok(Transformed::new_transformed(Expr::InList(InList { list: items, ..list }), any))
+            }
+            Expr::Like(like) => {
+                let Ok(of @ (DataType::Map(..) | DataType::Struct(_) | DataType::List(_))) = like.expr.get_type(schema)
+                else {
+                    return Ok(Transformed::no(Expr::Like(like)));
+                };
+                let Some(text) = self.json_text(&like.expr, &of) else { return Ok(Transformed::no(Expr::Like(like))) };
+                Ok(Transformed::yes(Expr::Like(Like { expr: Box::new(text), ..like })))
+            }
+            e => Ok(Transformed::no(e)),
+        }
+    }
+
+    /// What `side` of type `of` becomes when a value of type `left` is compared with it by `op`; None: as it is.
+    fn side(&self, left: &DataType, side: &Expr, of: &DataType, op: Operator) -> Option<Expr> {
+        match (left, of) {
+            (DataType::Timestamp(_, None), DataType::Timestamp(_, Some(_))) => Some(self.instant(side, op)),
+            (DataType::Timestamp(_, _), t) if is_text(t) => Some(self.instant(side, op)),
+            (t, DataType::Boolean) if is_text(t) => match side {
+                Expr::Literal(ScalarValue::Boolean(Some(b)), _) => {
+                    Some(lit(ScalarValue::Utf8View(Some(b.to_string()))))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn instant(&self, side: &Expr, op: Operator) -> Expr {
+        let function = if !is_constant(side) {
+            &self.lenient
+        } else {
+            match op {
+                Operator::Lt | Operator::GtEq => &self.ceil,
+                Operator::Eq => &self.exact,
+                _ => &self.floor,
+            }
+        };
+        function.call(vec![side.clone()])
+    }
+
+    fn json_text(&self, e: &Expr, of: &DataType) -> Option<Expr> {
+        if crate::unnest::is_scalar(of) {
+            return None;
+        }
+        let (cast, format) = (self.cast.as_ref()?, self.json_format.as_ref()?);
+        Some(format.call(vec![cast.call(vec![e.clone(), lit(ScalarValue::Utf8View(Some("json".to_owned())))])]))
+    }
+}
+
+fn is_comparison(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+fn is_text(t: &DataType) -> bool {
+    matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
+
+/// The same for every row of the query.
+fn is_constant(e: &Expr) -> bool {
+    let varies = e.exists(|e| {
+        Ok(match e {
+            Expr::ScalarFunction(f) => f.func.signature().volatility == Volatility::Volatile,
+            Expr::Literal(..)
+            | Expr::Cast(_)
+            | Expr::TryCast(_)
+            | Expr::BinaryExpr(_)
+            | Expr::Negative(_)
+            | Expr::Alias(_) => false,
+            _ => true,
+        })
+    });
+    !varies.unwrap_or(true)
+}

@@ -1,0 +1,80 @@
+//! Operators with Trino's types: arithmetic as functions that check for overflow, keys of maps as the query wrote them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::{Column, DFSchema, TableReference};
+use datafusion::error::Result;
+use datafusion::execution::SessionState;
+use datafusion::functions::core::expr_fn::get_field;
+use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
+use datafusion::logical_expr::{Expr, ScalarUDF};
+use datafusion::sql::sqlparser::ast::BinaryOperator;
+
+/// Plans the operators of one statement.
+#[derive(Debug)]
+pub(crate) struct Operators {
+    arithmetic: HashMap<&'static str, Arc<ScalarUDF>>,
+    /// Folded name → the name as the statement writes it.
+    written: HashMap<String, String>,
+}
+
+impl Operators {
+    pub(crate) fn new(state: &SessionState, written: HashMap<String, String>) -> Self {
+        let names = ["$add", "$subtract", "$multiply", "$divide", "$modulus"];
+        let arithmetic = names.into_iter().filter_map(|n| Some((n, Arc::clone(state.scalar_functions().get(n)?))));
+        Self { arithmetic: arithmetic.collect(), written }
+    }
+}
+
+impl ExprPlanner for Operators {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, _schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        let name = match expr.op {
+            BinaryOperator::Plus => "$add",
+            BinaryOperator::Minus => "$subtract",
+            BinaryOperator::Multiply => "$multiply",
+            BinaryOperator::Divide => "$divide",
+            BinaryOperator::Modulo => "$modulus",
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        Ok(match self.arithmetic.get(name) {
+            Some(function) => PlannerResult::Planned(function.call(vec![expr.left, expr.right])),
+            None => PlannerResult::Original(expr),
+        })
+    }
+
+    fn plan_compound_identifier<'a>(
+        &self,
+        field: &Field,
+        qualifier: Option<&TableReference>,
+        nested_names: &'a [String],
+    ) -> Result<PlannerResult<Vec<Expr>>> {
+        let mut of = field.data_type();
+        let mut expr = Expr::Column(Column::from((qualifier, field)));
+        for name in nested_names {
+            let inner = match of {
+                DataType::Struct(fields) => fields.iter().find(|f| f.name() == name),
+                _ => None,
+            };
+            expr = match (inner, of) {
+                (Some(f), _) => {
+                    of = f.data_type();
+                    get_field(expr, name.as_str())
+                }
+                // Names are folded, keys are not: the key is what the query wrote.
+                (None, DataType::Map(entries, _)) => {
+                    let key = self.written.get(name).unwrap_or(name);
+                    if let DataType::Struct(fields) = entries.data_type()
+                        && let Some(value) = fields.get(1)
+                    {
+                        of = value.data_type();
+                    }
+                    get_field(expr, key.as_str())
+                }
+                _ => return Ok(PlannerResult::Original(vec![])),
+            };
+        }
+        Ok(PlannerResult::Planned(expr))
+    }
+}
