@@ -1,1 +1,9 @@
+//! The program as its users meet it, from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
+mod answers;
+mod crash;
+mod ingest;
+mod program;
+mod refusals;
+mod s3;

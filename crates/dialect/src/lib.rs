@@ -14,8 +14,13 @@
 
 mod error;
 mod grammar;
+mod infix;
+mod json;
 mod lower;
+mod order;
 mod output;
+mod pattern;
+mod rows;
 mod tokens;
 mod types;
 
@@ -23,8 +28,9 @@ use sqlparser::ast::Statement;
 use sqlparser::parser::Parser;
 
 pub use error::{Error, Kind, Position, Result};
-pub use lower::{field, like_pattern};
+pub use lower::{LAMBDA_CALL, field};
 pub use output::OutputName;
+pub use pattern::like_pattern;
 
 /// A statement ready for DataFusion's planner.
 #[derive(Debug, Clone)]

@@ -105,6 +105,10 @@ fn log_file(object: &LogObject, body: &Bytes, decoded: Result<Decoded, RecordErr
     let (fate, decoded) = match decoded {
         Ok(decoded) => (fate(&decoded), decoded),
         Err(RecordError::NotCloudTrail(reason)) => (Fate::NotCloudTrail(reason), Decoded::default()),
+        // Only a file that is named like a log file should have been one.
+        Err(error @ RecordError::NotJson(_)) if object.kind.is_none() => {
+            (Fate::NotCloudTrail(error.to_string()), Decoded::default())
+        }
         Err(error) => (Fate::Broken(error.to_string()), Decoded::default()),
     };
     LogFile {

@@ -54,7 +54,7 @@ impl Coercion {
                 [] => Arc::clone(node.schema()),
                 inputs => Arc::new(merge_schema(inputs)),
             };
-            node.map_expressions(|e| {
+            let node = node.map_expressions(|e| {
                 let named = e.name_for_alias();
                 let new = e.transform_up(|e| self.expression(e, &schema))?;
                 if !new.transformed {
@@ -64,9 +64,10 @@ impl Coercion {
                     (Ok(name), data) if data.name_for_alias().is_ok_and(|n| n != name) => new.data.alias(name),
                     _ => new.data,
                 }))
-            })
+            })?;
+            // Text may have become text views, here or below.
+            node.map_data(LogicalPlan::recompute_schema)
         })?;
-        // Types of columns do not change, names are kept, so the schemas of the nodes above stay right.
         Ok(done.data)
     }
 

@@ -11,6 +11,7 @@ mod coerce;
 mod decorrelate;
 mod error;
 mod instant;
+mod like_pattern;
 mod operators;
 mod planning;
 mod session;

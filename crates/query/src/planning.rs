@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
-use cloudtarn_dialect::Parsed;
+use cloudtarn_dialect::{LAMBDA_CALL, Parsed};
 use cloudtarn_store::Store;
 use datafusion::common::{TableReference, plan_err};
 use datafusion::config::ConfigOptions;
@@ -80,6 +80,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        let name = name.strip_prefix(LAMBDA_CALL).unwrap_or(name);
         self.state.higher_order_functions().get(name).cloned()
     }
 

@@ -1,0 +1,114 @@
+//! Lake SQL gives what a plain reading of the raw files gives.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{bucket, ingest, records, rows, run, text};
+
+/// The distinct events of a bucket.
+fn events(bucket: &Path) -> Vec<Value> {
+    let mut seen = HashSet::new();
+    let mut events = records(bucket);
+    events.retain(|event| seen.insert((event["eventID"].to_string(), event["recipientAccountId"].to_string())));
+    events
+}
+
+#[test]
+fn aggregates_agree_with_the_raw_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
+    bucket(&from, 6_000);
+    let events = events(&from);
+    ingest(&from, &store);
+
+    let mut calls: BTreeMap<(String, String), (u64, HashSet<String>)> = BTreeMap::new();
+    for event in &events {
+        let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let call = calls.entry((text("eventSource"), text("eventName"))).or_default();
+        call.0 += 1;
+        call.1.extend(event["userIdentity"]["arn"].as_str().map(str::to_owned));
+    }
+    let expected: Vec<String> = calls.iter().map(|((s, n), (c, p))| format!("{s},{n},{c},{}", p.len())).collect();
+    let sql = "SELECT eventSource, eventName, count(*), count(DISTINCT userIdentity.arn) FROM $EDS_ID GROUP BY 1, 2 ORDER BY 1, 2";
+    assert_eq!(rows(&store, sql), expected);
+
+    let mut buckets: BTreeMap<String, u64> = BTreeMap::new();
+    for event in events.iter().filter(|event| event["eventName"] == "GetObject") {
+        *buckets.entry(event["requestParameters"]["bucketName"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    assert!(!buckets.is_empty());
+    let expected: Vec<String> = buckets.iter().map(|(bucket, count)| format!("{bucket},{count}")).collect();
+    let sql = "SELECT element_at(requestParameters, 'bucketName') AS bucket, count(*) FROM $EDS_ID
+               WHERE eventName = 'GetObject' GROUP BY element_at(requestParameters, 'bucketName') ORDER BY bucket";
+    assert_eq!(rows(&store, sql), expected);
+
+    let day = |event: &Value| event["eventTime"].as_str().unwrap()[..10].to_owned();
+    let mut errors: BTreeMap<String, u64> = BTreeMap::new();
+    for event in events.iter().filter(|event| event["errorCode"].is_string() && day(event).as_str() >= "2026-03-04") {
+        *errors.entry(day(event)).or_default() += 1;
+    }
+    let expected: Vec<String> = errors.iter().map(|(day, count)| format!("{day} 00:00:00.000,{count}")).collect();
+    let sql = "SELECT date_trunc('day', eventTime) AS day, count(*) FROM $EDS_ID
+               WHERE errorCode IS NOT NULL AND eventTime >= '2026-03-04 00:00:00' GROUP BY 1 ORDER BY 1";
+    assert_eq!(rows(&store, sql), expected);
+
+    let arns: usize = events.iter().filter_map(|event| event["resources"].as_array()).map(Vec::len).sum();
+    let sql = "SELECT count(*) FROM $EDS_ID CROSS JOIN UNNEST(resources) AS t (accountid, type, arn, arnprefix)";
+    assert_eq!(rows(&store, sql), [arns.to_string()]);
+}
+
+#[test]
+fn the_twelve_queries_find_what_is_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
+    let made = bucket(&from, 6_000);
+    ingest(&from, &store);
+    let queries = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
+    let find = |name: &str| made.attacks.iter().find(|attack| attack.name == name).unwrap().count;
+    // How many rows a query gives; one a group where it groups.
+    let expected: BTreeMap<&str, Option<u64>> = BTreeMap::from([
+        ("access/denied-by-principal", None),
+        ("access/roles-assumed-across-accounts", None),
+        ("console/root-sign-in-without-mfa", Some(find("root sign-in without MFA"))),
+        ("console/sign-in-failures", Some(1)),
+        ("defence-evasion/trail-tampering", Some(find("trail stopped"))),
+        ("discovery/port-opened-to-the-world", Some(find("port 22 opened to the world"))),
+        ("exfiltration/bucket-opened-to-everyone", Some(find("bucket opened to everyone"))),
+        ("exfiltration/secrets-read-in-a-burst", Some(1)),
+        ("exfiltration/snapshot-shared", Some(find("snapshot shared with a stranger"))),
+        ("operations/busiest-calls", Some(10)),
+        ("persistence/access-key-for-another-user", Some(find("access key for another user"))),
+        ("privilege-escalation/administrator-policy-attached", Some(find("administrator policy attached"))),
+    ]);
+    let mut found = 0;
+    for folder in std::fs::read_dir(&queries).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = file.strip_prefix(&queries).unwrap().with_extension("");
+            let count = expected.get(name.to_str().unwrap()).unwrap_or_else(|| panic!("no count for {name:?}"));
+            let ended = run(&["query", "--file", text(&file), "--store", text(&store), "--output", "ndjson"]);
+            assert_eq!(ended.code, Some(0), "{name:?}: {}", ended.err);
+            if let Some(count) = count {
+                assert_eq!(ended.out.lines().count() as u64, *count, "{name:?}\n{}", ended.out);
+            }
+            found += 1;
+        }
+    }
+    assert_eq!(found, expected.len());
+}
+
+#[test]
+fn event_data_stores_go_by_id_arn_name_and_placeholder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
+    bucket(&from, 500);
+    ingest(&from, &store);
+    let stores = run(&["stores", "--json", "--store", text(&store)]);
+    let stores: Vec<Value> = stores.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |key: &str| stores[0][key].as_str().unwrap().to_owned();
+    let expected = rows(&store, "SELECT count(*) FROM $EDS_ID");
+    for name in [of("id"), format!("\"{}\"", of("id")), of("arn"), of("name"), "DEFAULT".to_owned()] {
+        assert_eq!(rows(&store, &format!("SELECT count(*) FROM {name}")), expected, "{name}");
+    }
+}

@@ -1,0 +1,58 @@
+//! Killed at any moment and run again: nothing lost, nothing doubled.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::program::{bucket, cloudtarn, ingest, rows, text};
+
+/// Everything of the table but where each event came from, which of two twins is kept may differ.
+fn table(store: &Path) -> Vec<String> {
+    rows(store, "SELECT eventID, eventTime, eventName, userIdentity.arn, eventJson FROM $EDS_ID ORDER BY eventID, eventJson")
+}
+
+#[test]
+fn killed_ten_times_and_resumed_gives_the_same_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("bucket");
+    bucket(&from, 30_000);
+    let whole = folder.path().join("whole");
+    let started = std::time::Instant::now();
+    ingest(&from, &whole);
+    let took = started.elapsed();
+
+    let killed = folder.path().join("killed");
+    let mut kills = 0;
+    for round in 0..10u32 {
+        // Small memory, so that there are many commits to be killed between and inside of.
+        let mut child = cloudtarn(&["ingest", text(&from), "--store", text(&killed), "--memory", "64MiB"])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let fraction = (round * 37 % 100) as f64 / 100.0;
+        std::thread::sleep(Duration::from_millis(20) + took.mul_f64(fraction));
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            kills += 1;
+        }
+        child.wait().unwrap();
+    }
+    assert!(kills > 0, "every run ended before it was killed");
+    ingest(&from, &killed);
+    assert_eq!(table(&killed), table(&whole));
+    let left = walk(&killed).into_iter().filter(|name| name.ends_with(".tmp")).collect::<Vec<_>>();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+fn walk(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(walk(&path));
+        } else {
+            names.push(path.display().to_string());
+        }
+    }
+    names
+}
