@@ -16,42 +16,26 @@ pub(crate) fn unify(a: &DataType, b: &DataType) -> Option<DataType> {
         (DataType::Null, t) | (t, DataType::Null) => return Some(t.clone()),
         _ if types::is_varchar(a) && types::is_varchar(b) => return Some(DataType::Utf8View),
         (
-            DataType::Date32
-            | DataType::Timestamp(_, _)
-            | DataType::Time32(_)
-            | DataType::Time64(_),
-            DataType::Date32
-            | DataType::Timestamp(_, _)
-            | DataType::Time32(_)
-            | DataType::Time64(_),
+            DataType::Date32 | DataType::Timestamp(_, _) | DataType::Time32(_) | DataType::Time64(_),
+            DataType::Date32 | DataType::Timestamp(_, _) | DataType::Time32(_) | DataType::Time64(_),
         ) => return datetime::common(&[a.clone(), b.clone()]),
-        (DataType::Interval(IntervalUnit::YearMonth), _)
-        | (_, DataType::Interval(IntervalUnit::YearMonth)) => return None,
+        (DataType::Interval(IntervalUnit::YearMonth), _) | (_, DataType::Interval(IntervalUnit::YearMonth)) => {
+            return None;
+        }
         _ => {}
     }
     if let (Some(x), Some(y)) = (types::element(a), types::element(b)) {
         return Some(types::array_of(unify(x.data_type(), y.data_type())?));
     }
     if let (Some((ak, av)), Some((bk, bv))) = (types::entry(a), types::entry(b)) {
-        return Some(types::map_of(
-            unify(ak.data_type(), bk.data_type())?,
-            unify(av.data_type(), bv.data_type())?,
-        ));
+        return Some(types::map_of(unify(ak.data_type(), bk.data_type())?, unify(av.data_type(), bv.data_type())?));
     }
     match (a, b) {
-        (DataType::Struct(x), DataType::Struct(y))
-            if x.len() == y.len() && types::is_row(a) && types::is_row(b) =>
-        {
+        (DataType::Struct(x), DataType::Struct(y)) if x.len() == y.len() && types::is_row(a) && types::is_row(b) => {
             let fields: Option<Vec<_>> = x
                 .iter()
                 .zip(y)
-                .map(|(x, y)| {
-                    Some(Arc::new(Field::new(
-                        x.name(),
-                        unify(x.data_type(), y.data_type())?,
-                        true,
-                    )))
-                })
+                .map(|(x, y)| Some(Arc::new(Field::new(x.name(), unify(x.data_type(), y.data_type())?, true))))
                 .collect();
             Some(DataType::Struct(fields?.into()))
         }
@@ -61,9 +45,7 @@ pub(crate) fn unify(a: &DataType, b: &DataType) -> Option<DataType> {
 
 /// The common type of any number of types; `unknown` for none.
 pub(crate) fn unify_all<'a>(types: impl IntoIterator<Item = &'a DataType>) -> Option<DataType> {
-    types
-        .into_iter()
-        .try_fold(DataType::Null, |common, t| unify(&common, t))
+    types.into_iter().try_fold(DataType::Null, |common, t| unify(&common, t))
 }
 
 fn rank(t: &Type) -> Option<u8> {
@@ -93,10 +75,7 @@ fn number(a: &Type, b: &Type) -> Option<Type> {
         (Some((p1, s1)), Some((p2, s2)), Type::Decimal(_, _)) => {
             let scale = s1.max(s2);
             let whole = (i16::from(p1) - i16::from(s1)).max(i16::from(p2) - i16::from(s2));
-            Some(Type::Decimal(
-                (whole + i16::from(scale)).min(38) as u8,
-                scale,
-            ))
+            Some(Type::Decimal((whole + i16::from(scale)).min(38) as u8, scale))
         }
         _ => Some(high.clone()),
     }

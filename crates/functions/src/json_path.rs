@@ -62,9 +62,7 @@ impl JsonPath {
         let mut parser = Parser { text, pos: 0 };
         let bare = lenient
             && text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && text
-                .chars()
-                .all(|c| c.is_alphanumeric() || "_-:.".contains(c));
+            && text.chars().all(|c| c.is_alphanumeric() || "_-:.".contains(c));
         let steps = if bare {
             parser.name().and_then(|first| {
                 let mut steps = vec![key(first)];
@@ -135,11 +133,7 @@ impl JsonPath {
 }
 
 fn key(name: String) -> Step {
-    let index = if name.bytes().all(|b| b.is_ascii_digit()) {
-        name.parse().ok()
-    } else {
-        None
-    };
+    let index = if name.bytes().all(|b| b.is_ascii_digit()) { name.parse().ok() } else { None };
     Step::Key(name, index)
 }
 
@@ -186,14 +180,9 @@ fn walk<'a>(value: Json<'a>, steps: &[Step], found: &mut Vec<Json<'a>>) {
         (Step::All, Json::Object(_)) => value.members().for_each(|(_, v)| walk(v, rest, found)),
         (Step::All, Json::Array(_)) => value.elements().for_each(|v| walk(v, rest, found)),
         (Step::Filter(condition), Json::Array(_)) => {
-            value
-                .elements()
-                .filter(|v| holds(*v, condition))
-                .for_each(|v| walk(v, rest, found));
+            value.elements().filter(|v| holds(*v, condition)).for_each(|v| walk(v, rest, found));
         }
-        (Step::Filter(condition), Json::Object(_)) if holds(value, condition) => {
-            walk(value, rest, found)
-        }
+        (Step::Filter(condition), Json::Object(_)) if holds(value, condition) => walk(value, rest, found),
         (Step::Deep(name), Json::Object(_)) => {
             for (k, v) in value.members() {
                 if equals(k, name) {
@@ -220,18 +209,14 @@ fn holds(value: Json<'_>, condition: &Condition) -> bool {
         Condition::Compare(steps, comparison, constant) => {
             let mut found = Vec::new();
             walk(value, steps, &mut found);
-            found
-                .first()
-                .is_some_and(|v| compare(*v, *comparison, constant))
+            found.first().is_some_and(|v| compare(*v, *comparison, constant))
         }
     }
 }
 
 fn compare(value: Json<'_>, comparison: Comparison, constant: &Constant) -> bool {
     let order = match (value, constant) {
-        (Json::Number(n), Constant::Number(c)) => {
-            n.parse::<f64>().ok().and_then(|n| n.partial_cmp(c))
-        }
+        (Json::Number(n), Constant::Number(c)) => n.parse::<f64>().ok().and_then(|n| n.partial_cmp(c)),
         (Json::String(s), Constant::Text(c)) => Some(unescape(s).as_ref().cmp(c.as_str())),
         (Json::Bool(a), Constant::Bool(b)) => Some(a.cmp(b)),
         (Json::Null, Constant::Null) => Some(std::cmp::Ordering::Equal),
@@ -271,9 +256,7 @@ impl<'a> Parser<'a> {
     /// An unquoted name: letters, digits, `_`, `:` and, not first, `-`.
     fn name(&mut self) -> Option<String> {
         let rest = self.rest();
-        let end = rest
-            .find(|c: char| !(c.is_alphanumeric() || "_:-".contains(c)))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || "_:-".contains(c))).unwrap_or(rest.len());
         let name = &rest[..end];
         if name.is_empty() || name.starts_with('-') {
             return None;
@@ -344,11 +327,7 @@ impl<'a> Parser<'a> {
         loop {
             self.blanks();
             if !self.eat("||") {
-                return if parts.len() == 1 {
-                    parts.pop()
-                } else {
-                    Some(Condition::Or(parts))
-                };
+                return if parts.len() == 1 { parts.pop() } else { Some(Condition::Or(parts)) };
             }
             parts.push(self.and(depth)?);
         }
@@ -359,11 +338,7 @@ impl<'a> Parser<'a> {
         loop {
             self.blanks();
             if !self.eat("&&") {
-                return if parts.len() == 1 {
-                    parts.pop()
-                } else {
-                    Some(Condition::And(parts))
-                };
+                return if parts.len() == 1 { parts.pop() } else { Some(Condition::And(parts)) };
             }
             parts.push(self.term(depth)?);
         }
@@ -399,10 +374,7 @@ impl<'a> Parser<'a> {
             ("<", Comparison::Less),
             (">", Comparison::Greater),
         ];
-        match COMPARISONS
-            .iter()
-            .find(|(token, _)| self.rest().starts_with(token))
-        {
+        match COMPARISONS.iter().find(|(token, _)| self.rest().starts_with(token)) {
             None => Some(Condition::Exists(steps)),
             Some((token, comparison)) => {
                 self.pos += token.len();
@@ -413,11 +385,9 @@ impl<'a> Parser<'a> {
     }
 
     fn constant(&mut self) -> Option<Constant> {
-        for (word, constant) in [
-            ("null", Constant::Null),
-            ("true", Constant::Bool(true)),
-            ("false", Constant::Bool(false)),
-        ] {
+        for (word, constant) in
+            [("null", Constant::Null), ("true", Constant::Bool(true)), ("false", Constant::Bool(false))]
+        {
             if self.eat(word) {
                 return Some(constant);
             }
@@ -429,9 +399,7 @@ impl<'a> Parser<'a> {
             return self.quoted('\'').map(Constant::Text);
         }
         let rest = self.rest();
-        let end = rest
-            .find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c)))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).unwrap_or(rest.len());
         let number = rest[..end].parse().ok()?;
         self.pos += end;
         Some(Constant::Number(number))
@@ -446,10 +414,7 @@ mod tests {
 
     fn extract(document: &str, path: &str) -> Option<String> {
         let mut out = String::new();
-        JsonPath::compile(path, true)
-            .unwrap()
-            .extract(document, &mut out)
-            .then_some(out)
+        JsonPath::compile(path, true).unwrap().extract(document, &mut out).then_some(out)
     }
 
     #[test]
@@ -468,20 +433,15 @@ mod tests {
 
     #[test]
     fn wildcards_filters_and_descents() {
-        let d = r#"{"items":[{"id":"i-1","days":30,"s":"Enabled"},{"id":"i-2","days":365,"s":"Disabled","in":{"id":7}}]}"#;
+        let d =
+            r#"{"items":[{"id":"i-1","days":30,"s":"Enabled"},{"id":"i-2","days":365,"s":"Disabled","in":{"id":7}}]}"#;
         assert_eq!(extract(d, "$.items[*].id").unwrap(), r#"["i-1","i-2"]"#);
-        assert_eq!(
-            extract(d, "$.items[?(@.days < 90)].id").unwrap(),
-            r#"["i-1"]"#
-        );
+        assert_eq!(extract(d, "$.items[?(@.days < 90)].id").unwrap(), r#"["i-1"]"#);
         assert_eq!(
             extract(d, r#"$.items[?(@.s === "Enabled")]"#).unwrap(),
             r#"[{"id":"i-1","days":30,"s":"Enabled"}]"#
         );
-        assert_eq!(
-            extract(d, "$.items[?(@.in.id && !(@.days == 1))].days").unwrap(),
-            "[365]"
-        );
+        assert_eq!(extract(d, "$.items[?(@.in.id && !(@.days == 1))].days").unwrap(), "[365]");
         assert_eq!(extract(d, "$..id").unwrap(), r#"["i-1","i-2",7]"#);
         assert_eq!(extract(d, "$.missing[*]").unwrap(), "[]");
     }

@@ -11,6 +11,7 @@ mod cast;
 mod coercion;
 mod columns;
 mod datetime_pattern;
+mod higher;
 mod instants;
 mod json_path;
 mod json_text;

@@ -67,10 +67,5 @@ impl Picked {
 pub(crate) fn list(values: ArrayRef, lengths: Vec<usize>, valid: Vec<bool>) -> Result<ListArray> {
     let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
     let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
-    Ok(ListArray::try_new(
-        field,
-        OffsetBuffer::from_lengths(lengths),
-        values,
-        nulls,
-    )?)
+    Ok(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values, nulls)?)
 }

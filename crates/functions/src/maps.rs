@@ -33,15 +33,8 @@ pub(crate) fn has_duplicate_keys(map: &MapArray) -> Result<bool> {
 }
 
 /// A map from keys and values, split by lengths.
-pub(crate) fn map(
-    keys: ArrayRef,
-    values: ArrayRef,
-    lengths: Vec<usize>,
-    valid: Vec<bool>,
-) -> Result<MapArray> {
-    let DataType::Map(field, sorted) =
-        types::map_of(keys.data_type().clone(), values.data_type().clone())
-    else {
+pub(crate) fn map(keys: ArrayRef, values: ArrayRef, lengths: Vec<usize>, valid: Vec<bool>) -> Result<MapArray> {
+    let DataType::Map(field, sorted) = types::map_of(keys.data_type().clone(), values.data_type().clone()) else {
         return internal_err!("map_of makes a map type");
     };
     let DataType::Struct(fields) = field.data_type() else {
@@ -49,22 +42,11 @@ pub(crate) fn map(
     };
     let entries = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
     let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
-    Ok(MapArray::try_new(
-        field,
-        OffsetBuffer::from_lengths(lengths),
-        entries,
-        nulls,
-        sorted,
-    )?)
+    Ok(MapArray::try_new(field, OffsetBuffer::from_lengths(lengths), entries, nulls, sorted)?)
 }
 
 /// A map whose keys are checked: `INVALID_FUNCTION_ARGUMENT` for NULL keys and for keys that occur twice.
-pub(crate) fn checked_map(
-    keys: ArrayRef,
-    values: ArrayRef,
-    lengths: Vec<usize>,
-    valid: Vec<bool>,
-) -> Result<MapArray> {
+pub(crate) fn checked_map(keys: ArrayRef, values: ArrayRef, lengths: Vec<usize>, valid: Vec<bool>) -> Result<MapArray> {
     if keys.logical_null_count() > 0 {
         return invalid("map key cannot be null");
     }

@@ -5,8 +5,7 @@ mod contains;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Int64Builder, StringViewArray, StringViewBuilder,
-    new_null_array,
+    Array, ArrayRef, AsArray, BooleanBuilder, Int64Builder, StringViewArray, StringViewBuilder, new_null_array,
 };
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion_common::Result;
@@ -25,40 +24,25 @@ pub(crate) fn functions() -> Functions {
         json_parse(),
         json_format(),
         over_path("json_extract", types::json(), true, extract),
-        over_path(
-            "json_extract_scalar",
-            DataType::Utf8View,
-            true,
-            extract_scalar,
-        ),
+        over_path("json_extract_scalar", DataType::Utf8View, true, extract_scalar),
         over_path("json_size", DataType::Int64, false, size),
         array_get(),
         array_length(),
         is_scalar(),
     ];
     scalars.push(contains::function());
-    Functions {
-        scalars,
-        docs: DOCS,
-        ..Functions::default()
-    }
+    Functions { scalars, docs: DOCS, ..Functions::default() }
 }
 
 /// A json argument, given as json or as text.
 fn document(t: &DataType) -> Option<DataType> {
-    accept(t, Param::Json)
-        .filter(|_| types::is_json(t))
-        .or_else(|| accept(t, Param::Varchar))
+    accept(t, Param::Json).filter(|_| types::is_json(t)).or_else(|| accept(t, Param::Varchar))
 }
 
 /// The texts of a json argument.
 pub(super) fn documents(call: &Call<'_>, i: usize) -> Result<ArrayRef> {
     let array = call.array(i)?;
-    if types::is_json(array.data_type()) {
-        json_texts(&array)
-    } else {
-        Ok(array)
-    }
+    if types::is_json(array.data_type()) { json_texts(&array) } else { Ok(array) }
 }
 
 fn json_parse() -> ScalarUDF {
@@ -91,19 +75,10 @@ fn json_parse() -> ScalarUDF {
 }
 
 fn json_format() -> ScalarUDF {
-    Scalar::new(
-        "json_format",
-        &[&[Param::Json]],
-        DataType::Utf8View,
-        |call| json_texts(&call.array(0)?),
-    )
-    .build()
+    Scalar::new("json_format", &[&[Param::Json]], DataType::Utf8View, |call| json_texts(&call.array(0)?)).build()
 }
 
-type OverPath = fn(
-    &StringViewArray,
-    &mut dyn FnMut(usize) -> Result<Option<Arc<JsonPath>>>,
-) -> Result<ArrayRef>;
+type OverPath = fn(&StringViewArray, &mut dyn FnMut(usize) -> Result<Option<Arc<JsonPath>>>) -> Result<ArrayRef>;
 
 /// A function of a document and a path, which is compiled once where it is constant.
 fn over_path(name: &'static str, returns: DataType, lenient: bool, f: OverPath) -> ScalarUDF {
@@ -152,18 +127,13 @@ fn over_path(name: &'static str, returns: DataType, lenient: bool, f: OverPath) 
     .build()
 }
 
-fn extract(
-    texts: &StringViewArray,
-    path: &mut dyn FnMut(usize) -> Result<Option<Arc<JsonPath>>>,
-) -> Result<ArrayRef> {
+fn extract(texts: &StringViewArray, path: &mut dyn FnMut(usize) -> Result<Option<Arc<JsonPath>>>) -> Result<ArrayRef> {
     let mut out = StringViewBuilder::with_capacity(texts.len());
     let mut buffer = String::new();
     for (row, text) in texts.iter().enumerate() {
         buffer.clear();
         match (text, path(row)?) {
-            (Some(text), Some(path)) if path.extract(text, &mut buffer) => {
-                out.append_value(&buffer)
-            }
+            (Some(text), Some(path)) if path.extract(text, &mut buffer) => out.append_value(&buffer),
             _ => out.append_null(),
         }
     }
@@ -190,10 +160,7 @@ fn extract_scalar(
     Ok(Arc::new(out.finish()))
 }
 
-fn size(
-    texts: &StringViewArray,
-    path: &mut dyn FnMut(usize) -> Result<Option<Arc<JsonPath>>>,
-) -> Result<ArrayRef> {
+fn size(texts: &StringViewArray, path: &mut dyn FnMut(usize) -> Result<Option<Arc<JsonPath>>>) -> Result<ArrayRef> {
     let mut out = Int64Builder::with_capacity(texts.len());
     let mut buffer = String::new();
     for (row, text) in texts.iter().enumerate() {
@@ -203,11 +170,7 @@ fn size(
         };
         buffer.clear();
         let value = if path.is_many() {
-            if path.extract(text, &mut buffer) {
-                json_text::parse(&buffer)
-            } else {
-                None
-            }
+            if path.extract(text, &mut buffer) { json_text::parse(&buffer) } else { None }
         } else {
             path.find(text)
         };
@@ -236,15 +199,9 @@ fn array_get() -> ScalarUDF {
             let mut out = StringViewBuilder::with_capacity(texts.len());
             let mut buffer = String::new();
             for (text, index) in texts.as_string_view().iter().zip(indices) {
-                let array = text
-                    .and_then(json_text::parse)
-                    .filter(|v| matches!(v, Json::Array(_)));
+                let array = text.and_then(json_text::parse).filter(|v| matches!(v, Json::Array(_)));
                 let element = array.zip(index).and_then(|(array, index)| {
-                    let index = if index < 0 {
-                        array.elements().count() as i64 + index
-                    } else {
-                        index
-                    };
+                    let index = if index < 0 { array.elements().count() as i64 + index } else { index };
                     array.elements().nth(usize::try_from(index).ok()?)
                 });
                 buffer.clear();
@@ -314,36 +271,19 @@ fn is_scalar() -> ScalarUDF {
 
 macro_rules! doc {
     ($name:literal, $signature:literal, $example:literal) => {
-        Doc {
-            name: $name,
-            page: "json",
-            signature: $signature,
-            example: $example,
-        }
+        Doc { name: $name, page: "json", signature: $signature, example: $example }
     };
 }
 
 const DOCS: &[Doc] = &[
-    doc!(
-        "is_json_scalar",
-        "is_json_scalar(json) -> boolean",
-        "is_json_scalar('[1, 2]') = false"
-    ),
+    doc!("is_json_scalar", "is_json_scalar(json) -> boolean", "is_json_scalar('[1, 2]') = false"),
     doc!(
         "json_array_contains",
         "json_array_contains(json, value) -> boolean",
         "json_array_contains('[1, 2]', 2) = true"
     ),
-    doc!(
-        "json_array_get",
-        "json_array_get(json, index) -> json",
-        "json_array_get('[\"a\", [3, 9]]', 1) = [3,9]"
-    ),
-    doc!(
-        "json_array_length",
-        "json_array_length(json) -> bigint",
-        "json_array_length('[1, 2, 3]') = 3"
-    ),
+    doc!("json_array_get", "json_array_get(json, index) -> json", "json_array_get('[\"a\", [3, 9]]', 1) = [3,9]"),
+    doc!("json_array_length", "json_array_length(json) -> bigint", "json_array_length('[1, 2, 3]') = 3"),
     doc!(
         "json_extract",
         "json_extract(json, path) -> json",
@@ -354,19 +294,7 @@ const DOCS: &[Doc] = &[
         "json_extract_scalar(json, path) -> varchar",
         "json_extract_scalar('{\"arn\":\"x\"}', '$.arn') = 'x'"
     ),
-    doc!(
-        "json_format",
-        "json_format(json) -> varchar",
-        "json_format(JSON '[1, 2]') = '[1,2]'"
-    ),
-    doc!(
-        "json_parse",
-        "json_parse(string) -> json",
-        "json_parse('[1, 2]') = JSON '[1,2]'"
-    ),
-    doc!(
-        "json_size",
-        "json_size(json, path) -> bigint",
-        "json_size('{\"x\":[1,2,3]}', '$.x') = 3"
-    ),
+    doc!("json_format", "json_format(json) -> varchar", "json_format(JSON '[1, 2]') = '[1,2]'"),
+    doc!("json_parse", "json_parse(string) -> json", "json_parse('[1, 2]') = JSON '[1,2]'"),
+    doc!("json_size", "json_size(json, path) -> bigint", "json_size('{\"x\":[1,2,3]}', '$.x') = 3"),
 ];

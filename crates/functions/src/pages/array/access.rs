@@ -23,22 +23,15 @@ enum Missing {
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
-        Scalar::new(
-            "cardinality",
-            &[&[Param::Map], &[Param::Array]],
-            DataType::Int64,
-            |call| {
-                let array = call.array(0)?;
-                let (offsets, nulls) = match array.data_type() {
-                    DataType::Map(_, _) => {
-                        (array.as_map().offsets().clone(), array.nulls().cloned())
-                    }
-                    _ => (as_list(&array)?.offsets().clone(), array.nulls().cloned()),
-                };
-                let lengths: Vec<i64> = offsets.lengths().map(|l| l as i64).collect();
-                Ok(Arc::new(Int64Array::new(lengths.into(), nulls)))
-            },
-        )
+        Scalar::new("cardinality", &[&[Param::Map], &[Param::Array]], DataType::Int64, |call| {
+            let array = call.array(0)?;
+            let (offsets, nulls) = match array.data_type() {
+                DataType::Map(_, _) => (array.as_map().offsets().clone(), array.nulls().cloned()),
+                _ => (as_list(&array)?.offsets().clone(), array.nulls().cloned()),
+            };
+            let lengths: Vec<i64> = offsets.lengths().map(|l| l as i64).collect();
+            Ok(Arc::new(Int64Array::new(lengths.into(), nulls)))
+        })
         .build(),
         access("element_at", Missing::Null),
         access("$subscript", Missing::Error),
@@ -73,18 +66,12 @@ fn access(name: &'static str, missing: Missing) -> ScalarUDF {
                 DataType::Map(_, _) => {
                     let (key, value) = types::entry(container)?;
                     let key = unify(key.data_type(), index)?;
-                    Some(vec![
-                        types::map_of(key.clone(), value.data_type().clone()),
-                        key,
-                    ])
+                    Some(vec![types::map_of(key.clone(), value.data_type().clone()), key])
                 }
                 t if types::is_row(t) && missing == Missing::Error => {
                     Some(vec![t.clone(), accept(index, Param::Bigint)?])
                 }
-                t => Some(vec![
-                    accept(t, Param::Array)?,
-                    accept(index, Param::Bigint)?,
-                ]),
+                t => Some(vec![accept(t, Param::Array)?, accept(index, Param::Bigint)?]),
             }
         },
         |t, constants| match &t[0] {
@@ -92,9 +79,7 @@ fn access(name: &'static str, missing: Missing) -> ScalarUDF {
                 Some(ScalarValue::Int64(Some(i))) if *i >= 1 && *i as usize <= fields.len() => {
                     Ok(fields[*i as usize - 1].data_type().clone())
                 }
-                _ => crate::scalar::mismatch(
-                    "the subscript of a row must be a constant within its fields",
-                ),
+                _ => crate::scalar::mismatch("the subscript of a row must be a constant within its fields"),
             },
             t => Ok(types::entry(t)
                 .map(|(_, v)| v)
@@ -119,9 +104,7 @@ fn field(row: &ArrayRef, call: &Call<'_>) -> Result<ArrayRef> {
     };
     let row = row.as_struct();
     let column = row.column(*i as usize - 1);
-    let indices: UInt64Array = (0..row.len())
-        .map(|i| row.is_valid(i).then_some(i as u64))
-        .collect();
+    let indices: UInt64Array = (0..row.len()).map(|i| row.is_valid(i).then_some(i as u64)).collect();
     Ok(arrow::compute::take(column, &indices, None)?)
 }
 
@@ -151,30 +134,17 @@ fn of_array(array: &ArrayRef, call: &Call<'_>, missing: Missing) -> Result<Array
             }
         }
         let at = if index > 0 { index - 1 } else { length + index };
-        taken.push(
-            (0..length)
-                .contains(&at)
-                .then(|| range.start as u64 + at as u64),
-        );
+        taken.push((0..length).contains(&at).then(|| range.start as u64 + at as u64));
     }
-    Ok(arrow::compute::take(
-        list.values(),
-        &UInt64Array::from(taken),
-        None,
-    )?)
+    Ok(arrow::compute::take(list.values(), &UInt64Array::from(taken), None)?)
 }
 
 fn of_map(map: &ArrayRef, call: &Call<'_>, missing: Missing) -> Result<ArrayRef> {
     let map = map.as_map();
     let wanted = call.array(1)?;
     // Values are compared as encoded bytes; text is compared as it is, which is the common case.
-    let text =
-        map.keys().data_type() == &DataType::Utf8View && wanted.data_type() == &DataType::Utf8View;
-    let encoded = if text {
-        None
-    } else {
-        Some(rows::encode_two(map.keys(), &wanted)?)
-    };
+    let text = map.keys().data_type() == &DataType::Utf8View && wanted.data_type() == &DataType::Utf8View;
+    let encoded = if text { None } else { Some(rows::encode_two(map.keys(), &wanted)?) };
     let mut taken = Vec::with_capacity(map.len());
     for row in 0..map.len() {
         if map.is_null(row) || wanted.is_null(row) {
@@ -197,9 +167,5 @@ fn of_map(map: &ArrayRef, call: &Call<'_>, missing: Missing) -> Result<ArrayRef>
         }
         taken.push(found.map(|i| i as u64));
     }
-    Ok(arrow::compute::take(
-        map.values(),
-        &UInt64Array::from(taken),
-        None,
-    )?)
+    Ok(arrow::compute::take(map.values(), &UInt64Array::from(taken), None)?)
 }

@@ -17,11 +17,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         Scalar::with(
             "concat",
             coerce,
-            |t, _| {
-                Ok(t.iter()
-                    .max_by_key(|t| depth(t))
-                    .map_or(DataType::Null, DataType::clone))
-            },
+            |t, _| Ok(t.iter().max_by_key(|t| depth(t)).map_or(DataType::Null, DataType::clone)),
             concat,
         )
         .build(),
@@ -31,9 +27,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
                 [DataType::Null] => Some(vec![types::array_of(types::array_of(DataType::Null))]),
                 [t] => match types::element(t)?.data_type() {
                     DataType::Null => Some(vec![types::array_of(types::array_of(DataType::Null))]),
-                    inner => Some(vec![types::array_of(types::array_of(
-                        types::element(inner)?.data_type().clone(),
-                    ))]),
+                    inner => Some(vec![types::array_of(types::array_of(types::element(inner)?.data_type().clone()))]),
                 },
                 _ => None,
             },
@@ -55,9 +49,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             "zip",
             |t| (t.len() >= 2).then(|| t.iter().map(|t| accept(t, Param::Array)).collect())?,
             |t, _| {
-                let fields = t
-                    .iter()
-                    .map(|t| types::element(t).map_or(DataType::Null, |f| f.data_type().clone()));
+                let fields = t.iter().map(|t| types::element(t).map_or(DataType::Null, |f| f.data_type().clone()));
                 Ok(types::array_of(types::row_of(fields)))
             },
             zip,
@@ -77,8 +69,7 @@ fn coerce(arguments: &[DataType]) -> Option<Vec<DataType>> {
     }
     let deepest = arguments.iter().map(depth).max()?;
     let has_empty = |t: &DataType| {
-        matches!(t, DataType::Null)
-            || types::element(t).is_some_and(|f| matches!(f.data_type(), DataType::Null))
+        matches!(t, DataType::Null) || types::element(t).is_some_and(|f| matches!(f.data_type(), DataType::Null))
     };
     let element = arguments.iter().try_fold(DataType::Null, |common, t| {
         if depth(t) == deepest || (types::is_array(t) && has_empty(t)) {
@@ -102,16 +93,17 @@ fn concat(call: &Call<'_>) -> Result<ArrayRef> {
     let arrays = call.arrays()?;
     let whole = call.return_type().clone();
     // Elements become lists of one, so that all parts are lists.
-    let parts: Vec<ListArray> = arrays
-        .iter()
-        .map(|a| {
-            if a.data_type() == &whole {
-                as_list(a)
-            } else {
-                list(a.clone(), vec![1; a.len()], vec![true; a.len()])
-            }
-        })
-        .collect::<Result<_>>()?;
+    let parts: Vec<ListArray> =
+        arrays
+            .iter()
+            .map(|a| {
+                if a.data_type() == &whole {
+                    as_list(a)
+                } else {
+                    list(a.clone(), vec![1; a.len()], vec![true; a.len()])
+                }
+            })
+            .collect::<Result<_>>()?;
     let values: Vec<&dyn Array> = parts.iter().map(|p| p.values().as_ref()).collect();
     let source = arrow::compute::concat(&values)?;
     let starts: Vec<usize> = parts
@@ -174,25 +166,16 @@ fn repeat(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// Shorter arrays are filled up with NULL.
 fn zip(call: &Call<'_>) -> Result<ArrayRef> {
-    let lists = call
-        .arrays()?
-        .iter()
-        .map(as_list)
-        .collect::<Result<Vec<_>>>()?;
+    let lists = call.arrays()?.iter().map(as_list).collect::<Result<Vec<_>>>()?;
     let mut columns: Vec<Vec<Option<u64>>> = vec![Vec::new(); lists.len()];
     let (mut lengths, mut valid) = (Vec::new(), Vec::new());
     for row in 0..call.rows() {
         let live = lists.iter().all(|l| l.is_valid(row));
-        let longest = lists
-            .iter()
-            .map(|l| bounds(l.value_offsets(), row).len())
-            .max()
-            .unwrap_or(0);
+        let longest = lists.iter().map(|l| bounds(l.value_offsets(), row).len()).max().unwrap_or(0);
         let longest = if live { longest } else { 0 };
         for (list, column) in lists.iter().zip(&mut columns) {
             let range = bounds(list.value_offsets(), row);
-            column
-                .extend((0..longest).map(|i| (i < range.len()).then(|| (range.start + i) as u64)));
+            column.extend((0..longest).map(|i| (i < range.len()).then(|| (range.start + i) as u64)));
         }
         lengths.push(longest);
         valid.push(live);
@@ -200,13 +183,7 @@ fn zip(call: &Call<'_>) -> Result<ArrayRef> {
     let arrays = lists
         .iter()
         .zip(columns)
-        .map(|(l, column)| {
-            Ok(arrow::compute::take(
-                l.values(),
-                &UInt64Array::from(column),
-                None,
-            )?)
-        })
+        .map(|(l, column)| Ok(arrow::compute::take(l.values(), &UInt64Array::from(column), None)?))
         .collect::<Result<Vec<_>>>()?;
     let fields = match types::row_of(arrays.iter().map(|a| a.data_type().clone())) {
         DataType::Struct(fields) => fields,

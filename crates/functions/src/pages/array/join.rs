@@ -18,14 +18,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             "array_join",
             |t| {
                 let (array, rest) = t.split_first()?;
-                let element = types::element(&accept(array, Param::Array)?)?
-                    .data_type()
-                    .clone();
+                let element = types::element(&accept(array, Param::Array)?)?.data_type().clone();
                 if !(1..=2).contains(&rest.len())
-                    || matches!(
-                        Type::of(&element),
-                        Type::Map(_, _) | Type::Row(_) | Type::Array(_)
-                    )
+                    || matches!(Type::of(&element), Type::Map(_, _) | Type::Row(_) | Type::Array(_))
                 {
                     return None;
                 }
@@ -49,18 +44,11 @@ fn join(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = texts.as_string_view();
     let delimiters = call.array(1)?;
     let delimiters = delimiters.as_string_view();
-    let replacements = if call.len() > 2 {
-        Some(call.array(2)?)
-    } else {
-        None
-    };
+    let replacements = if call.len() > 2 { Some(call.array(2)?) } else { None };
     let mut out = StringViewBuilder::with_capacity(list.len());
     let mut buffer = String::new();
     for row in 0..list.len() {
-        if list.is_null(row)
-            || delimiters.is_null(row)
-            || replacements.as_ref().is_some_and(|r| r.is_null(row))
-        {
+        if list.is_null(row) || delimiters.is_null(row) || replacements.as_ref().is_some_and(|r| r.is_null(row)) {
             out.append_null();
             continue;
         }

@@ -19,13 +19,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         _ => None,
     };
     vec![
-        Scalar::with(
-            "contains",
-            of_element,
-            |_, _| Ok(DataType::Boolean),
-            contains,
-        )
-        .build(),
+        Scalar::with("contains", of_element, |_, _| Ok(DataType::Boolean), contains).build(),
         Scalar::with(
             "array_position",
             |t| match t {
@@ -84,11 +78,7 @@ fn contains(call: &Call<'_>) -> Result<ArrayRef> {
 fn position(call: &Call<'_>) -> Result<ArrayRef> {
     let list = as_list(&call.array(0)?)?;
     let wanted = call.array(1)?;
-    let instances = if call.len() > 2 {
-        Some(call.array(2)?)
-    } else {
-        None
-    };
+    let instances = if call.len() > 2 { Some(call.array(2)?) } else { None };
     let (elements, values) = rows::encode_two(list.values(), &wanted)?;
     let mut out = Int64Builder::with_capacity(list.len());
     for row in 0..list.len() {
@@ -108,11 +98,7 @@ fn position(call: &Call<'_>) -> Result<ArrayRef> {
         let start = range.start;
         let same = |i: &usize| list.values().is_valid(*i) && elements.row(*i) == values.row(row);
         let nth = instance.unsigned_abs() as usize - 1;
-        let found = if instance > 0 {
-            range.filter(same).nth(nth)
-        } else {
-            range.rev().filter(same).nth(nth)
-        };
+        let found = if instance > 0 { range.filter(same).nth(nth) } else { range.rev().filter(same).nth(nth) };
         out.append_value(found.map_or(0, |i| (i - start) as i64 + 1));
     }
     Ok(Arc::new(out.finish()))
@@ -147,20 +133,10 @@ fn contains_sequence(call: &Call<'_>) -> Result<ArrayRef> {
             out.append_null();
             continue;
         }
-        let (within, wanted) = (
-            bounds(a.value_offsets(), row),
-            bounds(b.value_offsets(), row),
-        );
-        let last = (within.end + 1)
-            .checked_sub(wanted.len())
-            .unwrap_or(within.start);
+        let (within, wanted) = (bounds(a.value_offsets(), row), bounds(b.value_offsets(), row));
+        let last = (within.end + 1).checked_sub(wanted.len()).unwrap_or(within.start);
         let found = wanted.is_empty()
-            || (within.start..last).any(|at| {
-                wanted
-                    .clone()
-                    .enumerate()
-                    .all(|(n, w)| left.row(at + n) == right.row(w))
-            });
+            || (within.start..last).any(|at| wanted.clone().enumerate().all(|(n, w)| left.row(at + n) == right.row(w)));
         out.append_value(found);
     }
     Ok(Arc::new(out.finish()))
@@ -179,16 +155,8 @@ fn extreme(name: &'static str, max: bool) -> ScalarUDF {
             let list = as_list(&call.array(0)?)?;
             let elements = rows::encode(list.values())?;
             let nan = |i: usize| match list.values().data_type() {
-                DataType::Float64 => list
-                    .values()
-                    .as_primitive::<arrow::datatypes::Float64Type>()
-                    .value(i)
-                    .is_nan(),
-                DataType::Float32 => list
-                    .values()
-                    .as_primitive::<arrow::datatypes::Float32Type>()
-                    .value(i)
-                    .is_nan(),
+                DataType::Float64 => list.values().as_primitive::<arrow::datatypes::Float64Type>().value(i).is_nan(),
+                DataType::Float32 => list.values().as_primitive::<arrow::datatypes::Float32Type>().value(i).is_nan(),
                 _ => false,
             };
             let indices: UInt64Array = (0..list.len())

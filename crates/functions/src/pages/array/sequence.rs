@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
-use arrow::datatypes::{
-    DataType, DurationMillisecondType, Int64Type, IntervalUnit, IntervalYearMonthType, TimeUnit,
-};
+use arrow::datatypes::{DataType, DurationMillisecondType, Int64Type, IntervalUnit, IntervalYearMonthType, TimeUnit};
 use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
 
@@ -20,15 +18,7 @@ use crate::types;
 const MOST: usize = 10_000;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
-    vec![
-        Scalar::with(
-            "sequence",
-            coerce,
-            |t, _| Ok(types::array_of(t[0].clone())),
-            sequence,
-        )
-        .build(),
-    ]
+    vec![Scalar::with("sequence", coerce, |t, _| Ok(types::array_of(t[0].clone())), sequence).build()]
 }
 
 fn coerce(t: &[DataType]) -> Option<Vec<DataType>> {
@@ -47,12 +37,8 @@ fn coerce(t: &[DataType]) -> Option<Vec<DataType>> {
         [s] if common == DataType::Int64 && (s.is_integer() || matches!(s, DataType::Null)) => {
             out.push(DataType::Int64)
         }
-        [DataType::Duration(_)] if common != DataType::Int64 => {
-            out.push(DataType::Duration(TimeUnit::Millisecond))
-        }
-        [s @ DataType::Interval(IntervalUnit::YearMonth)] if common != DataType::Int64 => {
-            out.push(s.clone())
-        }
+        [DataType::Duration(_)] if common != DataType::Int64 => out.push(DataType::Duration(TimeUnit::Millisecond)),
+        [s @ DataType::Interval(IntervalUnit::YearMonth)] if common != DataType::Int64 => out.push(s.clone()),
         _ => return None,
     }
     Some(out)
@@ -76,12 +62,7 @@ fn sequence(call: &Call<'_>) -> Result<ArrayRef> {
             let (from, to) = (start.value(row), stop.value(row));
             match (arrays.get(2), &moments) {
                 (None, _) => steps(from, to, if from <= to { 1 } else { -1 }, &mut values)?,
-                (Some(s), None) => steps(
-                    from,
-                    to,
-                    s.as_primitive::<Int64Type>().value(row),
-                    &mut values,
-                )?,
+                (Some(s), None) => steps(from, to, s.as_primitive::<Int64Type>().value(row), &mut values)?,
                 (Some(s), Some(m)) if matches!(s.data_type(), DataType::Interval(_)) => {
                     let months = i64::from(s.as_primitive::<IntervalYearMonthType>().value(row));
                     monthly(from, to, months, m, &mut values)?;
@@ -90,9 +71,7 @@ fn sequence(call: &Call<'_>) -> Result<ArrayRef> {
                     let millis = s.as_primitive::<DurationMillisecondType>().value(row);
                     let step = if m.per == 0 {
                         if millis % (DAY * 1000) != 0 {
-                            return invalid(
-                                "sequence step must be a day interval if start and end values are dates",
-                            );
+                            return invalid("sequence step must be a day interval if start and end values are dates");
                         }
                         millis / (DAY * 1000)
                     } else {
@@ -106,11 +85,7 @@ fn sequence(call: &Call<'_>) -> Result<ArrayRef> {
         valid.push(live);
     }
     let values = Int64Array::from(values);
-    let values: ArrayRef = if moments.is_some() {
-        rebuild(&values, &like.slice(0, 0))?
-    } else {
-        Arc::new(values)
-    };
+    let values: ArrayRef = if moments.is_some() { rebuild(&values, &like.slice(0, 0))? } else { Arc::new(values) };
     Ok(Arc::new(list(values, lengths, valid)?))
 }
 
@@ -127,9 +102,7 @@ fn check(from: i64, to: i64, step: i64) -> Result<()> {
 }
 
 fn too_long<T>() -> Result<T> {
-    invalid(format!(
-        "result of sequence function must not have more than {MOST} entries"
-    ))
+    invalid(format!("result of sequence function must not have more than {MOST} entries"))
 }
 
 fn steps(from: i64, to: i64, step: i64, out: &mut Vec<i64>) -> Result<()> {

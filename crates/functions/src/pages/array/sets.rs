@@ -26,34 +26,17 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     };
     vec![
         Scalar::with("array_distinct", one, |t, _| Ok(t[0].clone()), distinct).build(),
-        Scalar::with(
-            "array_except",
-            two,
-            |t, _| Ok(t[0].clone()),
-            |call| combine(call, |_, in_b| !in_b, false),
-        )
-        .build(),
-        Scalar::with(
-            "array_intersect",
-            two,
-            |t, _| Ok(t[0].clone()),
-            |call| combine(call, |_, in_b| in_b, false),
-        )
-        .build(),
-        Scalar::with(
-            "array_union",
-            two,
-            |t, _| Ok(t[0].clone()),
-            |call| combine(call, |_, _| true, true),
-        )
-        .build(),
+        Scalar::with("array_except", two, |t, _| Ok(t[0].clone()), |call| combine(call, |_, in_b| !in_b, false))
+            .build(),
+        Scalar::with("array_intersect", two, |t, _| Ok(t[0].clone()), |call| combine(call, |_, in_b| in_b, false))
+            .build(),
+        Scalar::with("array_union", two, |t, _| Ok(t[0].clone()), |call| combine(call, |_, _| true, true)).build(),
         Scalar::with("arrays_overlap", two, |_, _| Ok(DataType::Boolean), overlap).build(),
         Scalar::with(
             "array_histogram",
             one,
             |t, _| {
-                let element =
-                    types::element(&t[0]).map_or(DataType::Null, |f| f.data_type().clone());
+                let element = types::element(&t[0]).map_or(DataType::Null, |f| f.data_type().clone());
                 Ok(types::map_of(element, DataType::Int64))
             },
             histogram,
@@ -95,9 +78,7 @@ fn combine(call: &Call<'_>, keep: fn(bool, bool) -> bool, both: bool) -> Result<
             out.null();
             continue;
         }
-        let second: HashSet<_> = bounds(b.value_offsets(), row)
-            .map(|i| right.row(i))
-            .collect();
+        let second: HashSet<_> = bounds(b.value_offsets(), row).map(|i| right.row(i)).collect();
         let mut seen = HashSet::new();
         for i in bounds(a.value_offsets(), row) {
             let value = left.row(i);
@@ -127,27 +108,13 @@ fn overlap(call: &Call<'_>) -> Result<ArrayRef> {
             out.append_null();
             continue;
         }
-        let (x, y) = (
-            bounds(a.value_offsets(), row),
-            bounds(b.value_offsets(), row),
-        );
-        let second: HashSet<_> = y
-            .clone()
-            .filter(|i| b.values().is_valid(*i))
-            .map(|i| right.row(i))
-            .collect();
-        let found = x
-            .clone()
-            .any(|i| a.values().is_valid(i) && second.contains(&left.row(i)));
+        let (x, y) = (bounds(a.value_offsets(), row), bounds(b.value_offsets(), row));
+        let second: HashSet<_> = y.clone().filter(|i| b.values().is_valid(*i)).map(|i| right.row(i)).collect();
+        let found = x.clone().any(|i| a.values().is_valid(i) && second.contains(&left.row(i)));
         let unknown = !x.is_empty()
             && !y.is_empty()
-            && (x.clone().any(|i| a.values().is_null(i))
-                || y.clone().any(|i| b.values().is_null(i)));
-        out.append_option(if found {
-            Some(true)
-        } else {
-            (!unknown).then_some(false)
-        });
+            && (x.clone().any(|i| a.values().is_null(i)) || y.clone().any(|i| b.values().is_null(i)));
+        out.append_option(if found { Some(true) } else { (!unknown).then_some(false) });
     }
     Ok(Arc::new(out.finish()))
 }
@@ -175,10 +142,5 @@ fn histogram(call: &Call<'_>) -> Result<ArrayRef> {
         valid.push(list.is_valid(row));
     }
     let keys = arrow::compute::take(list.values(), &UInt64Array::from(keys), None)?;
-    Ok(Arc::new(maps::map(
-        keys,
-        Arc::new(Int64Array::from(counts)),
-        lengths,
-        valid,
-    )?))
+    Ok(Arc::new(maps::map(keys, Arc::new(Int64Array::from(counts)), lengths, valid)?))
 }

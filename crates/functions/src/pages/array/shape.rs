@@ -24,19 +24,13 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         Some(out)
     };
     let same = |t: &[DataType], _: &[Option<&datafusion_common::ScalarValue>]| Ok(t[0].clone());
-    let nested = |t: &[DataType], _: &[Option<&datafusion_common::ScalarValue>]| {
-        Ok(types::array_of(t[0].clone()))
-    };
+    let nested = |t: &[DataType], _: &[Option<&datafusion_common::ScalarValue>]| Ok(types::array_of(t[0].clone()));
     vec![
         // Text and binaries have a reverse of their own: NULL is theirs.
         Scalar::with(
             "reverse",
             move |t| {
-                if types::is_array(t.first()?) {
-                    array_and(t, 0)
-                } else {
-                    None
-                }
+                if types::is_array(t.first()?) { array_and(t, 0) } else { None }
             },
             same,
             |call| {
@@ -47,13 +41,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             },
         )
         .build(),
-        Scalar::with(
-            "slice",
-            move |t| array_and(t, 2),
-            same,
-            |call| each(call, slice),
-        )
-        .build(),
+        Scalar::with("slice", move |t| array_and(t, 2), same, |call| each(call, slice)).build(),
         Scalar::with(
             "trim_array",
             move |t| array_and(t, 1),
@@ -65,14 +53,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
                         return invalid("size must not be negative");
                     }
                     if n[0] > length {
-                        return invalid(format!(
-                            "size must not exceed array cardinality {length}: {}",
-                            n[0]
-                        ));
+                        return invalid(format!("size must not exceed array cardinality {length}: {}", n[0]));
                     }
-                    range
-                        .take((length - n[0]) as usize)
-                        .for_each(|i| out.push(Some(i)));
+                    range.take((length - n[0]) as usize).for_each(|i| out.push(Some(i)));
                     Ok(())
                 })
             },
@@ -96,32 +79,15 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         )
         .volatility(Volatility::Volatile)
         .build(),
-        Scalar::with(
-            "combinations",
-            move |t| array_and(t, 1),
-            nested,
-            |call| groups(call, combinations),
-        )
-        .build(),
-        Scalar::with(
-            "ngrams",
-            move |t| array_and(t, 1),
-            nested,
-            |call| groups(call, ngrams),
-        )
-        .build(),
+        Scalar::with("combinations", move |t| array_and(t, 1), nested, |call| groups(call, combinations)).build(),
+        Scalar::with("ngrams", move |t| array_and(t, 1), nested, |call| groups(call, ngrams)).build(),
     ]
 }
 
 /// Picks elements of each array; the numbers are the other arguments.
-fn each(
-    call: &Call<'_>,
-    pick: impl Fn(std::ops::Range<usize>, &[i64], &mut Picked) -> Result<()>,
-) -> Result<ArrayRef> {
+fn each(call: &Call<'_>, pick: impl Fn(std::ops::Range<usize>, &[i64], &mut Picked) -> Result<()>) -> Result<ArrayRef> {
     let list = as_list(&call.array(0)?)?;
-    let others: Vec<ArrayRef> = (1..call.len())
-        .map(|i| call.array(i))
-        .collect::<Result<_>>()?;
+    let others: Vec<ArrayRef> = (1..call.len()).map(|i| call.array(i)).collect::<Result<_>>()?;
     let mut out = Picked::default();
     let mut numbers = vec![0; others.len()];
     for row in 0..list.len() {

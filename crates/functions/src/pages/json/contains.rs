@@ -18,9 +18,9 @@ pub(super) fn function() -> ScalarUDF {
             let [d, value] = t else { return None };
             let value = match value {
                 DataType::Null => DataType::Utf8View,
-                v => [Param::Boolean, Param::Bigint, Param::Double, Param::Varchar]
-                    .iter()
-                    .find_map(|p| accept(v, *p))?,
+                v => {
+                    [Param::Boolean, Param::Bigint, Param::Double, Param::Varchar].iter().find_map(|p| accept(v, *p))?
+                }
             };
             Some(vec![document(d)?, value])
         },
@@ -37,13 +37,10 @@ fn contains(call: &Call<'_>) -> Result<ArrayRef> {
     let is_same = |row: usize, element: Json<'_>| -> bool {
         match (values.data_type(), element) {
             (DataType::Boolean, Json::Bool(b)) => values.as_boolean().value(row) == b,
-            (DataType::Int64, Json::Number(n)) => {
-                n.parse() == Ok(values.as_primitive::<Int64Type>().value(row))
-            }
+            (DataType::Int64, Json::Number(n)) => n.parse() == Ok(values.as_primitive::<Int64Type>().value(row)),
             (DataType::Float64, Json::Number(n)) => {
                 let wanted = values.as_primitive::<Float64Type>().value(row);
-                n.contains(['.', 'e', 'E'])
-                    && n.parse::<f64>().is_ok_and(|v| v.is_finite() && v == wanted)
+                n.contains(['.', 'e', 'E']) && n.parse::<f64>().is_ok_and(|v| v.is_finite() && v == wanted)
             }
             (DataType::Utf8View, Json::String(s)) => equals(s, values.as_string_view().value(row)),
             _ => false,
@@ -51,9 +48,7 @@ fn contains(call: &Call<'_>) -> Result<ArrayRef> {
     };
     let mut out = BooleanBuilder::with_capacity(texts.len());
     for (row, text) in texts.as_string_view().iter().enumerate() {
-        let array = text
-            .filter(|_| values.is_valid(row))
-            .and_then(json_text::parse);
+        let array = text.filter(|_| values.is_valid(row)).and_then(json_text::parse);
         out.append_option(match array {
             Some(array @ Json::Array(_)) => Some(array.elements().any(|e| is_same(row, e))),
             _ => None,
