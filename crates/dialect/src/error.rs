@@ -35,6 +35,8 @@ pub enum Kind {
     NotSupported,
     /// A literal whose text its type does not read.
     InvalidLiteral,
+    /// A name that stands for several columns.
+    AmbiguousName,
 }
 
 /// A refused statement.

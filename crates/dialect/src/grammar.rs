@@ -4,8 +4,9 @@ use std::any::TypeId;
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectName, Statement, Value, ValueWithSpan,
+    CaseWhen, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, ObjectName,
+    Statement, Value, ValueWithSpan,
 };
 use sqlparser::dialect::{Dialect, GenericDialect};
 use sqlparser::keywords::Keyword;
@@ -13,7 +14,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Span, Token};
 
 use crate::error::{Error, Result as DialectResult};
-use crate::types;
+use crate::{infix, json, types};
 
 type Result<T> = std::result::Result<T, ParserError>;
 
@@ -72,11 +73,14 @@ impl Dialect for Trino {
         prefix(parser).transpose()
     }
     fn parse_infix(&self, parser: &mut Parser<'_>, expr: &Expr, _precedence: u8) -> Option<Result<Expr>> {
-        if parser.parse_keywords(&[Keyword::AT, Keyword::TIME, Keyword::ZONE]) {
-            let zone = parser.parse_subexpr(self.prec_value(sqlparser::dialect::Precedence::AtTz));
-            return Some(zone.map(|zone| call("at_timezone", vec![expr.clone(), zone])));
-        }
-        None
+        infix::read(parser, expr).transpose()
+    }
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8>> {
+        // The colon of `json_object('key' : value)` is no operator.
+        matches!(parser.peek_token_ref().token, Token::Colon | Token::DoubleColon).then_some(Ok(0))
+    }
+    fn supports_select_expr_star(&self) -> bool {
+        true
     }
 }
 
@@ -253,12 +257,26 @@ fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
             let mut args = p.parse_comma_separated(Parser::parse_expr)?.into_iter();
             p.expect_token(&Token::RParen)?;
             match (args.next(), args.next(), args.next(), args.next()) {
-                (Some(condition), Some(then), otherwise, None) => case(condition, then, otherwise),
+                (Some(condition), Some(result), otherwise, None) => {
+                    case(None, vec![CaseWhen { condition, result }], otherwise)
+                }
                 _ => {
                     let found = p.get_current_token().clone();
                     return p.expected("two or three arguments of IF", found);
                 }
             }
+        }
+        "case" => {
+            p.advance_token();
+            infix::case_expression(p)?
+        }
+        "json_exists" | "json_value" | "json_query" | "json_object" | "json_array" if called => {
+            p.advance_token();
+            return json::read(p, &name);
+        }
+        "listagg" if called => {
+            p.advance_token();
+            listagg(p)?
         }
         "try" if called => {
             p.advance_token();
@@ -280,7 +298,7 @@ fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
             p.advance_token();
             call(&name, vec![])
         }
-        _ if keyword != Keyword::NOT && !matches!(keyword, Keyword::CASE | Keyword::EXISTS | Keyword::NULL) => {
+        _ if !matches!(keyword, Keyword::NOT | Keyword::EXISTS | Keyword::NULL) => {
             return typed_literal(p, &name);
         }
         _ => return Ok(None),
@@ -291,12 +309,12 @@ pub(crate) fn cast(function: &str, expr: Expr, to: &str) -> Expr {
     call(function, vec![expr, text(to)])
 }
 
-pub(crate) fn case(condition: Expr, then: Expr, otherwise: Option<Expr>) -> Expr {
+pub(crate) fn case(operand: Option<Expr>, conditions: Vec<CaseWhen>, otherwise: Option<Expr>) -> Expr {
     Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![sqlparser::ast::CaseWhen { condition, result: then }],
+        operand: operand.map(Box::new),
+        conditions,
         else_result: otherwise.map(Box::new),
     }
 }
@@ -454,6 +472,58 @@ fn row(p: &mut Parser<'_>) -> Result<Expr> {
         [text(name), value]
     });
     Ok(call("named_struct", args.collect()))
+}
+
+/// `LISTAGG([DISTINCT] x [, separator] [ON OVERFLOW …]) WITHIN GROUP (ORDER BY …) [FILTER (WHERE …)]`, after the word LISTAGG:
+/// an aggregate whose arguments have an order. Overflow does not happen here: text has no limit of length.
+fn listagg(p: &mut Parser<'_>) -> Result<Expr> {
+    p.expect_token(&Token::LParen)?;
+    let distinct = p.parse_keyword(Keyword::DISTINCT);
+    if !distinct {
+        let _ = p.parse_keyword(Keyword::ALL);
+    }
+    let mut args = p.parse_comma_separated(Parser::parse_expr)?;
+    if args.len() == 1 {
+        args.push(text(""));
+    }
+    if p.parse_keywords(&[Keyword::ON, Keyword::OVERFLOW]) {
+        if p.parse_keyword(Keyword::TRUNCATE) {
+            if let Token::SingleQuotedString(_) = p.peek_token_ref().token {
+                p.advance_token();
+            }
+            if p.parse_one_of_keywords(&[Keyword::WITH, Keyword::WITHOUT]).is_some() {
+                p.expect_keyword_is(Keyword::COUNT)?;
+            }
+        } else {
+            p.expect_keyword_is(Keyword::ERROR)?;
+        }
+    }
+    p.expect_token(&Token::RParen)?;
+    p.expect_keyword_is(Keyword::WITHIN)?;
+    p.expect_keyword_is(Keyword::GROUP)?;
+    p.expect_token(&Token::LParen)?;
+    p.expect_keyword_is(Keyword::ORDER)?;
+    p.expect_keyword_is(Keyword::BY)?;
+    let order = p.parse_comma_separated(Parser::parse_order_by_expr)?;
+    p.expect_token(&Token::RParen)?;
+    let filter = if p.parse_keyword(Keyword::FILTER) {
+        p.expect_token(&Token::LParen)?;
+        p.expect_keyword_is(Keyword::WHERE)?;
+        let filter = p.parse_expr()?;
+        p.expect_token(&Token::RParen)?;
+        Some(Box::new(filter))
+    } else {
+        None
+    };
+    let mut call = call("listagg", args);
+    if let Expr::Function(f) = &mut call {
+        f.filter = filter;
+        if let FunctionArguments::List(list) = &mut f.args {
+            list.duplicate_treatment = distinct.then_some(DuplicateTreatment::Distinct);
+            list.clauses.push(FunctionArgumentClause::OrderBy(order));
+        }
+    }
+    Ok(call)
 }
 
 /// `TRIM([[LEADING | TRAILING | BOTH] [chars] FROM] x)` and `trim(x, chars)`, after the word TRIM.

@@ -14,8 +14,13 @@
 
 mod error;
 mod grammar;
+mod infix;
+mod json;
 mod lower;
+mod order;
 mod output;
+mod pattern;
+mod rows;
 mod tokens;
 mod types;
 
@@ -23,8 +28,9 @@ use sqlparser::ast::Statement;
 use sqlparser::parser::Parser;
 
 pub use error::{Error, Kind, Position, Result};
-pub use lower::{field, like_pattern};
+pub use lower::{LAMBDA_CALL, field};
 pub use output::OutputName;
+pub use pattern::like_pattern;
 
 /// A statement ready for DataFusion's planner.
 #[derive(Debug, Clone)]
@@ -35,8 +41,8 @@ pub struct Parsed {
     pub names: Vec<OutputName>,
     /// Names whose written form differs from the folded one: folded → as written (keys of maps keep their case).
     pub written: std::collections::HashMap<String, String>,
-    /// The columns of the file that an event came from (`"$path"`, …) are named somewhere.
-    pub hidden: bool,
+    /// Hidden columns that the statement names: `$path`, `$version`, `$record`.
+    pub hidden: Vec<String>,
 }
 
 /// Nesting of expressions and queries above which a statement is refused.
@@ -54,6 +60,6 @@ pub fn parse(sql: &str) -> Result<Parsed> {
     let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
     let mut statement = grammar::statement(&mut parser)?;
     let names = output::names(&statement, &written);
-    lower::lower(&mut statement, hidden)?;
+    lower::lower(&mut statement, &hidden)?;
     Ok(Parsed { statement, names, written, hidden })
 }

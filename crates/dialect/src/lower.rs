@@ -4,38 +4,48 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, ExceptSelectItem, Expr, Fetch, FunctionArguments, GroupByExpr,
-    Ident, LimitClause, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, Subscript,
-    TableFactor, Value, VisitMut, VisitorMut, WindowFrameBound, WindowType,
+    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExceptSelectItem, Expr, Fetch, Function,
+    FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Interval, LimitClause, NamedWindowExpr,
+    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, Subscript,
+    TableFactor, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrame, WindowFrameBound, WindowType,
 };
 
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, text};
 use crate::output::last_part;
-use crate::tokens::HIDDEN;
+use crate::{order, rows};
 
 /// Rewrites `statement` in place.
 ///
-/// `hidden`: tables have the hidden columns, so `*` must leave them out.
-pub(crate) fn lower(statement: &mut Statement, hidden: bool) -> Result<()> {
+/// `hidden`: columns that tables have and `*` must leave out.
+pub(crate) fn lower(statement: &mut Statement, hidden: &[String]) -> Result<()> {
     match statement.visit(&mut Lower { lambda_parameters: Vec::new(), hidden, named_queries: HashSet::new() }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
 
-struct Lower {
+/// The smallest bigint without its sign, which alone is no bigint.
+const SMALLEST: &str = "9223372036854775808";
+
+struct Lower<'a> {
     /// Parameters of the lambdas around the expression at hand, innermost last.
     lambda_parameters: Vec<Vec<String>>,
-    hidden: bool,
+    hidden: &'a [String],
     /// Names that WITH has given to queries.
     named_queries: HashSet<String>,
 }
 
-impl VisitorMut for Lower {
+impl VisitorMut for Lower<'_> {
     type Break = Error;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        rows::spread(expr);
+        if let Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } = expr
+            && matches!(&**inner, Expr::Value(v) if v.value == Value::Number(SMALLEST.to_owned(), false))
+        {
+            *expr = call("arrow_cast", vec![text(format!("-{SMALLEST}")), text("Int64")]);
+        }
         if let Expr::Lambda(lambda) = expr {
             self.lambda_parameters.push(lambda.params.iter().map(|p| p.name.value.to_lowercase()).collect());
         }
@@ -56,18 +66,34 @@ impl VisitorMut for Lower {
         ControlFlow::Continue(())
     }
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        rows::expand_items(&mut select.projection);
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
-        if self.hidden {
+        if !self.hidden.is_empty() {
             self.hide_columns(select);
         }
         name_columns(select);
+        for window in &mut select.named_window {
+            if let NamedWindowExpr::WindowSpec(spec) = &mut window.1 {
+                restore_frame(spec.window_frame.as_mut());
+            }
+        }
         if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
-            keys.iter_mut().for_each(restore_number);
+            for key in keys {
+                restore_number(key);
+                expand_sets(key);
+            }
         }
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let Err(error) = order::resolve(query) {
+            return ControlFlow::Break(error);
+        }
         if let Some(order) = &mut query.order_by
             && let OrderByKind::Expressions(keys) = &mut order.kind
         {
@@ -95,7 +121,7 @@ impl VisitorMut for Lower {
     }
 }
 
-impl Lower {
+impl Lower<'_> {
     fn expression(&mut self, expr: &mut Expr) -> Result<()> {
         let taken = std::mem::replace(expr, Expr::Tuple(Vec::new()));
         *expr = match taken {
@@ -118,36 +144,17 @@ impl Lower {
             }
             Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => call("concat", vec![*left, *right]),
             Expr::Tuple(values) => call("struct", values),
-            Expr::Like { negated, any, expr, pattern, escape_char } => {
-                let escape = match escape_char.map(|e| e.value) {
-                    None => None,
-                    Some(Value::SingleQuotedString(s)) => Some(s),
-                    Some(other) => return Err(Error::unsupported(format!("ESCAPE {other}"))),
-                };
-                Expr::Like {
-                    negated,
-                    any,
-                    expr,
-                    pattern: Box::new(pattern_of(*pattern, escape.as_deref())),
-                    escape_char: None,
-                }
-            }
             Expr::Function(mut f) => {
-                if let Some(WindowType::WindowSpec(spec)) = &mut f.over
-                    && let Some(frame) = &mut spec.window_frame
-                {
-                    for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
-                        if let WindowFrameBound::Preceding(Some(n)) | WindowFrameBound::Following(Some(n)) = bound {
-                            restore_number(n);
-                        }
-                    }
+                if let Some(WindowType::WindowSpec(spec)) = &mut f.over {
+                    restore_frame(spec.window_frame.as_mut());
                 }
-                if matches!(f.args, FunctionArguments::None) && f.over.is_none() {
-                    Expr::Function(f)
-                } else {
-                    Expr::Function(f)
-                }
+                mark_lambda_call(&mut f);
+                Expr::Function(f)
             }
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match negated_interval(&expr) {
+                Some(interval) => interval,
+                None => Expr::UnaryOp { op: UnaryOperator::Minus, expr },
+            },
             Expr::Lambda(lambda) => {
                 self.lambda_parameters.pop();
                 Expr::Lambda(lambda)
@@ -173,7 +180,7 @@ impl Lower {
             })
             .collect();
         let except = || {
-            let mut names = HIDDEN.iter().map(|n| Ident::with_quote('"', *n));
+            let mut names = self.hidden.iter().map(|n| Ident::with_quote('"', n));
             names.next().map(|first_element| ExceptSelectItem { first_element, additional_elements: names.collect() })
         };
         let stored = tables.iter().filter(|(_, stored)| *stored).count();
@@ -201,52 +208,6 @@ impl Lower {
 #[must_use]
 pub fn field(e: Expr, name: &str) -> Expr {
     call("get_field", vec![e, text(name)])
-}
-
-/// Trino's LIKE has no escape character unless ESCAPE names one; DataFusion's is always the backslash.
-fn pattern_of(pattern: Expr, escape: Option<&str>) -> Expr {
-    let Expr::Value(v) = &pattern else {
-        return call("$like_pattern", std::iter::once(pattern).chain(escape.map(text)).collect());
-    };
-    let Value::SingleQuotedString(s) = &v.value else {
-        return pattern;
-    };
-    let mut chars = escape.unwrap_or_default().chars();
-    let escape = match (chars.next(), chars.next()) {
-        (c, None) => c,
-        _ => {
-            return call("$like_pattern", vec![pattern.clone(), text(escape.unwrap_or_default())]);
-        }
-    };
-    match like_pattern(s, escape) {
-        Some(s) => text(s),
-        None => call("$like_pattern", vec![pattern.clone(), text(escape.map(String::from).unwrap_or_default())]),
-    }
-}
-
-/// A pattern with escape character `escape` as one whose escape character is the backslash. None where `escape` stands before anything but `%`, `_` and itself.
-#[must_use]
-pub fn like_pattern(pattern: &str, escape: Option<char>) -> Option<String> {
-    let mut out = String::with_capacity(pattern.len());
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        if Some(c) == escape {
-            let next = chars.next()?;
-            if next != '%' && next != '_' && Some(next) != escape {
-                return None;
-            }
-            if matches!(next, '%' | '_' | '\\') {
-                out.push('\\');
-            }
-            out.push(next);
-        } else {
-            if c == '\\' {
-                out.push('\\');
-            }
-            out.push(c);
-        }
-    }
-    Some(out)
 }
 
 /// Trino's types of number literals: integer, else bigint; decimal with a point; double with an exponent.
@@ -281,6 +242,115 @@ fn number(digits: String) -> Result<Expr> {
             message: format!("Invalid numeric literal: {plain}"),
         }),
     }
+}
+
+/// A function with a lambda is another one than its namesake without: its name gets [`LAMBDA_CALL`] in front.
+fn mark_lambda_call(f: &mut Function) {
+    let FunctionArguments::List(list) = &f.args else { return };
+    let lambda = |a: &FunctionArg| matches!(a, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Lambda(_))));
+    if list.args.iter().any(lambda)
+        && let Some(ObjectNamePart::Identifier(name)) = f.name.0.last_mut()
+    {
+        let span = name.span;
+        *name = Ident::with_quote('"', format!("{LAMBDA_CALL}{}", name.value.to_lowercase()));
+        name.span = span;
+    }
+}
+
+/// What the names of functions that are called with lambdas begin with.
+pub const LAMBDA_CALL: &str = "->";
+
+/// `- INTERVAL '3' SECOND`.
+fn negated_interval(e: &Expr) -> Option<Expr> {
+    let Expr::Function(f) = e else { return None };
+    let FunctionArguments::List(list) = &f.args else { return None };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Cast { expr, .. })), _] = list.args.as_slice() else {
+        return None;
+    };
+    let Expr::Value(v) = &**expr else { return None };
+    let Value::SingleQuotedString(s) = &v.value else { return None };
+    if f.name.to_string() != "arrow_cast" {
+        return None;
+    }
+    let opposite = s.strip_prefix('-').map_or_else(|| format!("-{s}"), str::to_owned);
+    let mut f = f.clone();
+    if let FunctionArguments::List(list) = &mut f.args
+        && let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Cast { expr, .. }))) = list.args.first_mut()
+    {
+        **expr = text(opposite);
+    }
+    Some(Expr::Function(f))
+}
+
+/// The amounts of a frame's bounds as the planner reads them: numbers as numbers, intervals as text with a unit.
+fn restore_frame(frame: Option<&mut WindowFrame>) {
+    let Some(frame) = frame else { return };
+    for bound in std::iter::once(&mut frame.start_bound).chain(frame.end_bound.as_mut()) {
+        if let WindowFrameBound::Preceding(Some(n)) | WindowFrameBound::Following(Some(n)) = bound {
+            restore_number(n);
+            let plain = match &**n {
+                Expr::Function(f) => constant_argument(f),
+                _ => None,
+            };
+            if let Some((name, value, second)) = plain {
+                match (name.as_str(), second.as_str()) {
+                    ("arrow_cast", "Interval(YearMonth)") => **n = interval(&value, DateTimeField::Month),
+                    ("arrow_cast", "Duration(Millisecond)") => **n = interval(&value, DateTimeField::Millisecond),
+                    ("\"$cast\"", to) if to.starts_with("decimal") => **n = crate::grammar::number(value),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn interval(value: &str, unit: DateTimeField) -> Expr {
+    Expr::Interval(Interval {
+        value: Box::new(text(value)),
+        leading_field: Some(unit),
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    })
+}
+
+/// `name(constant, 'text')`, the constant perhaps in a cast.
+fn constant_argument(f: &Function) -> Option<(String, String, String)> {
+    let FunctionArguments::List(list) = &f.args else { return None };
+    let string = |e: &Expr| match e {
+        Expr::Value(v) => match &v.value {
+            Value::SingleQuotedString(s) => Some(s.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(first)), FunctionArg::Unnamed(FunctionArgExpr::Expr(second))] => {
+            let first = match first {
+                Expr::Cast { expr, .. } => string(expr),
+                other => string(other),
+            };
+            Some((f.name.to_string(), first?, string(second)?))
+        }
+        _ => None,
+    }
+}
+
+/// ROLLUP and CUBE of composite sets, `ROLLUP (a, (b, c))`, as the grouping sets that they stand for.
+fn expand_sets(key: &mut Expr) {
+    let sets: Vec<Vec<Expr>> = match key {
+        Expr::Rollup(parts) if parts.iter().any(|p| p.len() != 1) => {
+            (0..=parts.len()).rev().map(|n| parts[..n].concat()).collect()
+        }
+        Expr::Cube(parts) if parts.iter().any(|p| p.len() != 1) && parts.len() < 16 => (0..1usize << parts.len())
+            .map(|bits| {
+                let chosen = parts.iter().enumerate().filter(|(i, _)| bits & (1 << i) != 0);
+                chosen.flat_map(|(_, p)| p.clone()).collect()
+            })
+            .collect(),
+        _ => return,
+    };
+    *key = Expr::GroupingSets(sets);
 }
 
 /// Undoes [`number`] where the planner wants to see the literal: ordinals, limits, frames.

@@ -9,15 +9,15 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 use crate::error::{Error, Result};
 
 /// Columns that `SELECT *` does not show.
-pub(crate) const HIDDEN: [&str; 3] = ["$path", "$version", "$record"];
+const HIDDEN: [&str; 3] = ["$path", "$version", "$record"];
 
 /// The tokens of one statement.
 pub(crate) struct Tokens {
     pub(crate) tokens: Vec<TokenWithSpan>,
     /// Folded name → the name as written, where the two differ.
     pub(crate) written: HashMap<String, String>,
-    /// A hidden column (`"$path"`, `"$version"`, `"$record"`) is named.
-    pub(crate) hidden: bool,
+    /// Hidden columns that are named.
+    pub(crate) hidden: Vec<String>,
 }
 
 pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
@@ -29,7 +29,8 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
     for t in &mut tokens {
         fold(t, &mut written)?;
     }
-    let hidden = tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if HIDDEN.contains(&w.value.as_str())));
+    let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
+    let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
     Ok(Tokens { tokens: parenthesize_values(tokens), written, hidden })
 }
 

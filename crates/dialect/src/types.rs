@@ -96,7 +96,8 @@ fn field(p: &mut Parser<'_>) -> Result<String, ParserError> {
         (Token::Word(first), Token::Word(second)) => {
             first.quote_style.is_some()
                 || !continues(&first.value.to_lowercase(), &second.value.to_lowercase())
-                    && !second.value.eq_ignore_ascii_case("array")
+                    && (!second.value.eq_ignore_ascii_case("array")
+                        || matches!(p.peek_nth_token_ref(2).token, Token::LParen | Token::Lt))
         }
         _ => false,
     };

@@ -8,9 +8,12 @@ pub mod text;
 pub mod types;
 
 mod cast;
+mod coercion;
 mod columns;
 mod datetime_pattern;
+mod higher;
 mod instants;
+mod json_path;
 mod json_text;
 mod lists;
 mod maps;

@@ -1,6 +1,7 @@
 //! Equality and order of values of any type, by a comparable byte string for each.
 
 use arrow::array::{Array, ArrayRef};
+use arrow::compute::SortOptions;
 use arrow::row::{RowConverter, Rows, SortField};
 use datafusion_common::Result;
 
@@ -16,4 +17,11 @@ pub(crate) fn encode_two(a: &ArrayRef, b: &ArrayRef) -> Result<(Rows, Rows)> {
     let first = converter.convert_columns(std::slice::from_ref(a))?;
     let second = converter.convert_columns(std::slice::from_ref(b))?;
     Ok((first, second))
+}
+
+/// Byte strings for Trino's ascending order, NULLs last.
+pub(crate) fn encode_sorted(array: &ArrayRef) -> Result<Rows> {
+    let options = SortOptions { descending: false, nulls_first: false };
+    let converter = RowConverter::new(vec![SortField::new_with_options(array.data_type().clone(), options)])?;
+    Ok(converter.convert_columns(std::slice::from_ref(array))?)
 }

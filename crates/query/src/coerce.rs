@@ -4,6 +4,9 @@
 //! * a timestamp with one that has a zone: as UTC, on the constant's side, so that files are still pruned;
 //! * text with `true` or `false` (`sessionCredentialFromConsole = true`): as text;
 //! * `LIKE` on a map: on its JSON text.
+//!
+//! Text constants among arguments become views, the one form that functions take: a constant that had to be cast would be
+//! none for functions that must know it while they are planned.
 
 use std::sync::Arc;
 
@@ -51,7 +54,7 @@ impl Coercion {
                 [] => Arc::clone(node.schema()),
                 inputs => Arc::new(merge_schema(inputs)),
             };
-            node.map_expressions(|e| {
+            let node = node.map_expressions(|e| {
                 let named = e.name_for_alias();
                 let new = e.transform_up(|e| self.expression(e, &schema))?;
                 if !new.transformed {
@@ -61,9 +64,10 @@ impl Coercion {
                     (Ok(name), data) if data.name_for_alias().is_ok_and(|n| n != name) => new.data.alias(name),
                     _ => new.data,
                 }))
-            })
+            })?;
+            // Text may have become text views, here or below.
+            node.map_data(LogicalPlan::recompute_schema)
         })?;
-        // Types of columns do not change, names are kept, so the schemas of the nodes above stay right.
         Ok(done.data)
     }
 
@@ -120,6 +124,16 @@ impl Coercion {
                 };
                 let Some(text) = self.json_text(&like.expr, &of) else { return Ok(Transformed::no(Expr::Like(like))) };
                 Ok(Transformed::yes(Expr::Like(Like { expr: Box::new(text), ..like })))
+            }
+            Expr::ScalarFunction(mut f) if !matches!(f.name(), "get_field" | "arrow_cast" | "named_struct") => {
+                let mut any = false;
+                for argument in &mut f.args {
+                    if let Expr::Literal(ScalarValue::Utf8(text), _) = argument {
+                        any = true;
+                        *argument = lit(ScalarValue::Utf8View(text.take()));
+                    }
+                }
+                Ok(Transformed::new_transformed(Expr::ScalarFunction(f), any))
             }
             e => Ok(Transformed::no(e)),
         }

@@ -20,9 +20,10 @@ use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{bool_or, count};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::{Exists, InSubquery, SetComparison, SetQuantifier};
+use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprFunctionExt, FetchType, Limit, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF,
-    SkipType, SortExpr, Subquery, Unnest, binary_expr, lit, not, when,
+    Aggregate, Distinct, Expr, ExprFunctionExt, FetchType, Join, Limit, LogicalPlan, LogicalPlanBuilder, Operator,
+    ScalarUDF, SkipType, SortExpr, Subquery, Unnest, binary_expr, lit, not, when,
 };
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -46,12 +47,47 @@ impl Rule {
     fn node(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         match plan {
             LogicalPlan::Join(join) if is_lateral(&join.right) => self.lateral(join).map(Transformed::yes),
+            LogicalPlan::Join(join) if join.filter.as_ref().is_some_and(contains_subquery) => self.condition(join),
             plan => self.expressions(plan),
         }
     }
 
+    /// A join whose condition has subqueries.
+    fn condition(&self, mut join: Join) -> Result<Transformed<LogicalPlan>> {
+        let Some(filter) = join.filter.take() else { return Ok(Transformed::no(LogicalPlan::Join(join))) };
+        if join.join_type == JoinType::Inner {
+            let (later, now): (Vec<_>, Vec<_>) =
+                split_conjunction_owned(filter).into_iter().partition(contains_subquery);
+            join.filter = now.into_iter().reduce(Expr::and);
+            let Some(later) = later.into_iter().reduce(Expr::and) else {
+                return Ok(Transformed::no(LogicalPlan::Join(join)));
+            };
+            let filtered = LogicalPlanBuilder::from(LogicalPlan::Join(join)).filter(later)?.build()?;
+            return Ok(Transformed::yes(self.expressions(filtered)?.data));
+        }
+        // In an outer join a subquery is computed on the side that it refers to.
+        let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+        let mut sides = [join.left.as_ref().clone(), join.right.as_ref().clone()];
+        let schemas = [Arc::clone(join.left.schema()), Arc::clone(join.right.schema())];
+        let filter = filter.transform_down(|e| {
+            if !is_subquery(&e) {
+                return Ok(Transformed::no(e));
+            }
+            let side = usize::from(!refers_only_to(&e, &schemas[0]));
+            if side == 1 && !refers_only_to(&e, &schemas[1]) {
+                return not_impl_err!("NOT_SUPPORTED: a subquery about both sides of an outer join in its condition");
+            }
+            let (e, changed) = self.replace(e, &mut sides[side], &schemas[side])?;
+            Ok(Transformed::new(e, changed, TreeNodeRecursion::Jump))
+        })?;
+        let [left, right] = sides;
+        let on = join.on.into_iter().map(|(l, r)| l.eq(r)).chain([filter.data]).collect::<Vec<_>>();
+        let joined = LogicalPlanBuilder::from(left).join_on(right, join.join_type, on)?.project(columns)?.build()?;
+        Ok(Transformed::yes(joined))
+    }
+
     /// `left JOIN LATERAL right`.
-    fn lateral(&self, join: datafusion::logical_expr::Join) -> Result<LogicalPlan> {
+    fn lateral(&self, join: Join) -> Result<LogicalPlan> {
         let (left, right) = (join.left.as_ref(), join.right.as_ref());
         let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
         let condition = join
@@ -102,7 +138,7 @@ impl Rule {
         let mut expressions = Vec::new();
         for e in plan.expressions() {
             // A conjunct of a filter may be a semi-join, which DataFusion plans well.
-            let parts = if filter { datafusion::logical_expr::utils::split_conjunction_owned(e) } else { vec![e] };
+            let parts = if filter { split_conjunction_owned(e) } else { vec![e] };
             let mut done = Vec::with_capacity(parts.len());
             for part in parts {
                 if filter && is_plannable_conjunct(&part, &schema) {
@@ -307,6 +343,27 @@ fn is_plannable_conjunct(e: &Expr, schema: &DFSchema) -> bool {
         Ok(columns) => columns.is_empty() || is_plain(&sub.subquery),
         Err(_) => false,
     }
+}
+
+/// Do all columns that the subquery expression uses, inside and in front of it, come from `schema`?
+fn refers_only_to(e: &Expr, schema: &DFSchema) -> bool {
+    let sub = match e {
+        Expr::ScalarSubquery(s) => s,
+        Expr::Exists(e) => &e.subquery,
+        Expr::InSubquery(e) => &e.subquery,
+        Expr::SetComparison(e) => &e.subquery,
+        _ => return false,
+    };
+    let inside = sub.outer_ref_columns.iter().all(|e| match e {
+        Expr::OuterReferenceColumn(_, c) => schema.has_column(c),
+        _ => true,
+    });
+    let front = match e {
+        Expr::InSubquery(e) => e.expr.column_refs().into_iter().all(|c| schema.has_column(c)),
+        Expr::SetComparison(e) => e.expr.column_refs().into_iter().all(|c| schema.has_column(c)),
+        _ => true,
+    };
+    inside && front
 }
 
 fn contains_subquery(e: &Expr) -> bool {
@@ -730,7 +787,7 @@ impl Push<'_> {
         LogicalPlanBuilder::from(windowed).project(items)?.filter(keep)?.project(columns)?.build()
     }
 
-    fn join(&self, j: &datafusion::logical_expr::Join) -> Result<LogicalPlan> {
+    fn join(&self, j: &Join) -> Result<LogicalPlan> {
         let filter = j.filter.clone().map(|f| self.expr(f)).transpose()?;
         let on =
             j.on.iter().map(|(l, r)| Ok((self.expr(l.clone())?, self.expr(r.clone())?))).collect::<Result<Vec<_>>>()?;

@@ -91,6 +91,7 @@ impl From<cloudtarn_dialect::Error> for Error {
             cloudtarn_dialect::Kind::SyntaxError => Kind::SyntaxError,
             cloudtarn_dialect::Kind::NotSupported => Kind::NotSupported,
             cloudtarn_dialect::Kind::InvalidLiteral => Kind::InvalidLiteral,
+            cloudtarn_dialect::Kind::AmbiguousName => Kind::AmbiguousName,
         };
         Self { kind, position: e.position, message: e.message }
     }

@@ -11,12 +11,14 @@ mod coerce;
 mod decorrelate;
 mod error;
 mod instant;
+mod like_pattern;
 mod operators;
 mod planning;
 mod session;
 mod single;
 mod statistics;
 mod table;
+mod tables;
 mod unnest;
 pub mod value;
 

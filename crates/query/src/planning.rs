@@ -1,68 +1,35 @@
 //! What DataFusion's planner may see: the tables, the functions, the options.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
-use cloudtarn_dialect::Parsed;
-use cloudtarn_record::EventCategory;
+use cloudtarn_dialect::{LAMBDA_CALL, Parsed};
 use cloudtarn_store::Store;
 use datafusion::common::{TableReference, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::provider_as_source;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
-use crate::error::Error;
 use crate::operators::Operators;
-use crate::table::EventTable;
+use crate::tables::Tables;
 
 /// The planner's view of one session while it plans one statement.
 pub(crate) struct Provider<'a> {
     state: &'a SessionState,
-    store: Option<&'a Store>,
-    hidden: bool,
+    tables: Tables<'a>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
-    tables: RefCell<HashMap<String, Arc<dyn TableSource>>>,
 }
 
 impl<'a> Provider<'a> {
     pub(crate) fn new(state: &'a SessionState, store: Option<&'a Store>, parsed: &Parsed) -> Self {
         let own: Arc<dyn ExprPlanner> = Arc::new(Operators::new(state, parsed.written.clone()));
         let expr_planners = std::iter::once(own).chain(state.expr_planners().iter().cloned()).collect();
-        Self { state, store, hidden: parsed.hidden, expr_planners, tables: RefCell::default() }
-    }
-
-    fn open(&self, name: &str) -> Result<Arc<dyn TableSource>> {
-        let Some(store) = self.store else {
-            return plan_err!(
-                "TABLE_NOT_FOUND: '{name}': there is no store to look for it in; name its folder with --store"
-            );
-        };
-        let external = |e: cloudtarn_store::Error| DataFusionError::External(Box::new(Error::from(e)));
-        let found = match (store.event_data_store(name), standard(name)) {
-            (Err(_), Some(category)) => store.standard(category),
-            (found, _) => found,
-        };
-        let snapshot = store.snapshot(&found.map_err(external)?).map_err(external)?;
-        Ok(provider_as_source(Arc::new(EventTable::new(snapshot, self.hidden))))
-    }
-}
-
-/// The kind of store that a placeholder stands for, as Lake's console, samples and query generator write it: `$EDS_ID`.
-fn standard(name: &str) -> Option<EventCategory> {
-    let plain = name.trim_start_matches('$').to_lowercase().replace(['-', ' '], "_");
-    match plain.as_str() {
-        "eds_id" | "eds" | "eventdatastoreid" | "event_data_store_id" | "event_data_store" => {
-            Some(EventCategory::CloudTrail)
-        }
-        "insights_eds_id" | "insight_eds_id" | "insights_eds" => Some(EventCategory::Insight),
-        _ => None,
+        Self { state, tables: Tables::new(store, parsed.hidden.clone()), expr_planners }
     }
 }
 
@@ -79,12 +46,7 @@ pub(crate) fn plan(provider: &Provider<'_>, statement: Statement) -> Result<Logi
 
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        if let Some(table) = self.tables.borrow().get(name.table()) {
-            return Ok(Arc::clone(table));
-        }
-        let table = self.open(name.table())?;
-        self.tables.borrow_mut().insert(name.table().to_owned(), Arc::clone(&table));
-        Ok(table)
+        self.tables.find(name.table())
     }
 
     fn get_table_function_source(
@@ -118,6 +80,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        let name = name.strip_prefix(LAMBDA_CALL).unwrap_or(name);
         self.state.higher_order_functions().get(name).cloned()
     }
 

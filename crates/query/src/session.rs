@@ -15,6 +15,7 @@ use cloudtarn_store::Store;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
@@ -24,6 +25,7 @@ use futures::{Stream, StreamExt};
 use crate::coerce::Coercion;
 use crate::decorrelate;
 use crate::error::{Error, Kind, Result};
+use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
 use crate::single::Single;
 use crate::statistics::Statistics;
@@ -95,6 +97,7 @@ impl Session {
             .with_relation_planners(vec![Arc::new(UnnestPlanner)])
             .build();
         cloudtarn_functions::register_all(&mut state)?;
+        state.register_udf(Arc::new(ScalarUDF::from(LikePattern::new())))?;
         let coercion = Coercion::new(&state);
         Ok(Self { state, store, limits, single: Arc::new(ScalarUDF::from(Single::new())), coercion })
     }

@@ -1,39 +1,72 @@
-//! An event data store as a table: DataFusion's own Parquet scan over the files of one snapshot.
+//! An event data store as a table: a plain Parquet scan over the files of one snapshot, with the catalogue's statistics.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
-use cloudtarn_store::{Bound, ColumnStatistics as StoredStatistics, DataFile, Snapshot};
+use cloudtarn_store::{Bound, DataFile, Snapshot};
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
+use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
-use datafusion::datasource::file_format::FileFormat;
-use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
-use datafusion::error::Result;
-use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
-/// The files of one snapshot, as a table.
+/// Columns that `SELECT *` leaves out begin with this.
+const HIDDEN: char = '$';
+
+/// One snapshot of one event data store.
 #[derive(Debug)]
 pub(crate) struct EventTable {
-    snapshot: Snapshot,
     schema: SchemaRef,
+    files: Vec<(PartitionedFile, Arc<Statistics>)>,
 }
 
 impl EventTable {
-    /// `hidden` adds the columns that say where each event came from, after Lake's.
-    pub(crate) fn new(snapshot: Snapshot, hidden: bool) -> Self {
-        let category = snapshot.store.category;
-        let schema = if hidden { category.file_schema() } else { category.schema() };
-        Self { snapshot, schema }
+    /// The table of a snapshot. Of the hidden columns it has those that the statement names, so that `SELECT *` does not
+    /// show the others.
+    ///
+    /// # Errors
+    /// If a data file has a path that is not absolute.
+    pub(crate) fn new(snapshot: &Snapshot, named: &[String]) -> Result<Self> {
+        let file_schema = snapshot.store.category.file_schema();
+        let shown = |name: &String| !name.starts_with(HIDDEN) || named.contains(name);
+        let fields: Vec<_> = file_schema.fields().iter().filter(|field| shown(field.name())).cloned().collect();
+        let schema = Arc::new(Schema::new(fields));
+        let files = snapshot
+            .files
+            .iter()
+            .map(|file| {
+                let path = object_store::path::Path::from_absolute_path(&file.path)?;
+                let statistics = Arc::new(statistics(file, &schema));
+                let file = PartitionedFile::new(path.to_string(), file.bytes)
+                    .with_statistics(Arc::clone(&statistics))
+                    .with_arrow_schema(Arc::clone(&file_schema));
+                Ok((file, statistics))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { schema, files })
+    }
+
+    /// The files that may hold rows for which all the filters are true.
+    fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<PartitionedFile>> {
+        let all = || self.files.iter().map(|(file, _)| file.clone()).collect();
+        let Some(filter) = conjunction(filters.to_vec()) else { return Ok(all()) };
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let Ok(filter) = state.create_physical_expr(filter, &schema) else { return Ok(all()) };
+        let predicate = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(filter)?;
+        let statistics = self.files.iter().map(|(_, statistics)| Arc::clone(statistics)).collect();
+        let keep = predicate.prune(&PrunableStatistics::new(statistics, Arc::clone(&self.schema)))?;
+        Ok(self.files.iter().zip(keep).filter(|(_, keep)| *keep).map(|((file, _), _)| file.clone()).collect())
     }
 }
 
@@ -47,108 +80,95 @@ impl TableProvider for EventTable {
         TableType::Base
     }
 
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
     async fn scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if self.snapshot.files.is_empty() {
+        let files = self.prune(state, filters)?;
+        if files.is_empty() {
             let schema = match projection {
-                Some(columns) => Arc::new(self.schema.project(columns)?),
+                Some(projection) => Arc::new(self.schema.project(projection)?),
                 None => Arc::clone(&self.schema),
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let files = self.snapshot.files.iter().map(|f| file(f, &self.schema)).collect::<Result<Vec<_>>>()?;
-        let total = total(&files, &self.schema);
-        let order = order(&self.schema);
-        let source = Arc::new(ParquetSource::new(Arc::clone(&self.schema)));
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+        let merged =
+            Statistics::try_merge_iter(files.iter().filter_map(|file| file.statistics.as_deref()), &self.schema)?;
+        let url = ObjectStoreUrl::local_filesystem();
+        let runtime = state.runtime_env();
+        let reader = CachedParquetFileReaderFactory::new(
+            runtime.object_store(&url)?,
+            runtime.cache_manager.get_file_metadata_cache(),
+        );
+        let source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_parquet_file_reader_factory(Arc::new(reader));
+        let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups(files, state.config().target_partitions()))
-            .with_statistics(total)
+            .with_statistics(merged)
             .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .with_output_ordering(order.into_iter().collect())
+            .with_limit(limit.filter(|_| filters.is_empty()))
             .build();
-        ParquetFormat::default()
-            .with_options(state.table_options().parquet.clone())
-            .create_physical_plan(state, config)
-            .await
-    }
-
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        Ok(DataSourceExec::from_data_source(config))
     }
 }
 
-/// One group a thread. Files come by time; neighbours share a group, and where they do not overlap the group is sorted.
+/// As many groups as there are threads, of about the same size, each in the order of time.
 fn groups(files: Vec<PartitionedFile>, threads: usize) -> Vec<FileGroup> {
-    let size = files.len().div_ceil(threads.max(1)).max(1);
-    let mut groups = Vec::new();
-    let mut files = files.into_iter().peekable();
-    while files.peek().is_some() {
-        groups.push(FileGroup::new(files.by_ref().take(size).collect()));
-    }
-    groups
-}
-
-/// `eventtime` ascending, NULLs last: how every file is sorted.
-fn order(schema: &Schema) -> Option<LexOrdering> {
-    let index = schema.index_of("eventtime").ok()?;
-    let options = arrow::compute::SortOptions { descending: false, nulls_first: false };
-    LexOrdering::new([PhysicalSortExpr::new(Arc::new(Column::new("eventtime", index)), options)])
-}
-
-fn file(f: &DataFile, schema: &Schema) -> Result<PartitionedFile> {
-    let path = object_store::path::Path::from_absolute_path(&f.path)
-        .map_err(|e| datafusion::error::DataFusionError::External(Box::new(e)))?;
-    let mut file = PartitionedFile::new(path.to_string(), f.bytes);
-    file.object_meta.location = path;
-    file.statistics = Some(Arc::new(statistics(f, schema)));
-    file.ordering = order(schema);
-    Ok(file)
-}
-
-fn statistics(f: &DataFile, schema: &Schema) -> Statistics {
-    let rows = usize::try_from(f.rows).unwrap_or(usize::MAX);
-    let columns = schema.fields().iter().map(|field| {
-        let stored = f.columns.iter().find(|c| c.column == *field.name());
-        stored.map_or_else(ColumnStatistics::new_unknown, |c| column(c, field.data_type()))
-    });
-    Statistics {
-        num_rows: Precision::Exact(rows),
-        total_byte_size: Precision::Absent,
-        column_statistics: columns.collect(),
-    }
-}
-
-fn column(c: &StoredStatistics, of: &DataType) -> ColumnStatistics {
-    let bound = |b: Option<&Bound>| b.and_then(|b| scalar(b, of)).map_or(Precision::Absent, Precision::Exact);
-    ColumnStatistics {
-        null_count: c.nulls.and_then(|n| usize::try_from(n).ok()).map_or(Precision::Absent, Precision::Exact),
-        min_value: bound(c.min.as_ref()),
-        max_value: bound(c.max.as_ref()),
-        ..ColumnStatistics::new_unknown()
-    }
-}
-
-fn scalar(bound: &Bound, of: &DataType) -> Option<ScalarValue> {
-    match (bound, of) {
-        (Bound::Text(s), DataType::Utf8View) => Some(ScalarValue::Utf8View(Some(s.clone()))),
-        (Bound::Text(s), DataType::Utf8) => Some(ScalarValue::Utf8(Some(s.clone()))),
-        (Bound::Int(n), DataType::Timestamp(TimeUnit::Millisecond, None)) => {
-            Some(ScalarValue::TimestampMillisecond(Some(*n), None))
+    let total: u64 = files.iter().map(|file| file.object_meta.size).sum();
+    let share = total.div_ceil(threads.max(1) as u64).max(1);
+    let mut groups: Vec<Vec<PartitionedFile>> = vec![Vec::new()];
+    let mut filled = 0;
+    for file in files {
+        if filled >= share && groups.len() < threads {
+            groups.push(Vec::new());
+            filled = 0;
         }
-        (Bound::Int(n), DataType::Int32) => i32::try_from(*n).ok().map(|n| ScalarValue::Int32(Some(n))),
-        (Bound::Int(n), DataType::Int64) => Some(ScalarValue::Int64(Some(*n))),
-        (Bound::Boolean(b), DataType::Boolean) => Some(ScalarValue::Boolean(Some(*b))),
-        _ => None,
+        filled += file.object_meta.size;
+        if let Some(group) = groups.last_mut() {
+            group.push(file);
+        }
     }
+    groups.into_iter().map(FileGroup::new).collect()
 }
 
-fn total(files: &[PartitionedFile], schema: &Schema) -> Statistics {
-    let all = files.iter().filter_map(|f| f.statistics.as_deref());
-    Statistics::try_merge_iter(all, schema).unwrap_or_else(|_| Statistics::new_unknown(schema))
+fn statistics(file: &DataFile, schema: &Schema) -> Statistics {
+    let scalar = |bound: &Bound, data_type: &arrow::datatypes::DataType| {
+        let value = match bound {
+            Bound::Text(text) => ScalarValue::Utf8View(Some(text.clone())),
+            Bound::Int(number) => ScalarValue::Int64(Some(*number)),
+            Bound::Boolean(value) => ScalarValue::Boolean(Some(*value)),
+        };
+        value.cast_to(data_type).ok()
+    };
+    let exact = |value: Option<ScalarValue>| value.map_or(Precision::Absent, Precision::Exact);
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let Some(column) = file.columns.iter().find(|column| column.column == *field.name()) else {
+                return ColumnStatistics::new_unknown();
+            };
+            let bound = |bound: &Option<Bound>| exact(bound.as_ref().and_then(|b| scalar(b, field.data_type())));
+            ColumnStatistics {
+                null_count: column.nulls.map_or(Precision::Absent, |nulls| Precision::Exact(nulls as usize)),
+                min_value: bound(&column.min),
+                max_value: bound(&column.max),
+                byte_size: Precision::Inexact(column.compressed_bytes as usize),
+                ..ColumnStatistics::new_unknown()
+            }
+        })
+        .collect();
+    Statistics {
+        num_rows: Precision::Exact(file.rows as usize),
+        total_byte_size: Precision::Inexact(file.bytes as usize),
+        column_statistics: columns,
+    }
 }

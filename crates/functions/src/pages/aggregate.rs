@@ -1,6 +1,7 @@
 //! Trino's page `aggregate`. What DataFusion computes as Trino does (`count`, `array_agg`, the variances, …) is
 //! DataFusion's; the rest is here.
 
+mod array_agg;
 mod bits;
 mod collected;
 mod count_if;
@@ -36,6 +37,7 @@ pub(crate) fn functions() -> Functions {
             .retracts()
             .build()
             .with_aliases(["mean"]),
+        array_agg::array_agg(),
         minmax::max(),
         minmax::min(),
         new("max_by", extreme::by_types, extreme::by_state, extreme::make_max_by).ordered().idempotent().build(),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayRef, AsArray, make_comparator};
 use arrow::compute::{SortOptions, interleave};
-use arrow::datatypes::{DataType, Float32Type, Float64Type};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, TimeUnit};
 use datafusion_common::Result;
 use datafusion_expr::type_coercion::binary::type_union_resolution;
 
@@ -26,6 +26,9 @@ fn types(actual: &[DataType]) -> Option<Resolved> {
     let common = if actual.iter().all(|t| t == first) {
         first.clone()
     } else {
+        if let Some(t) = timestamp(actual) {
+            return Some((vec![t.clone(); actual.len()], t));
+        }
         let numbers = actual.iter().skip(1).try_fold(first.clone(), |t, next| super::math::widest(&t, next));
         // Numbers and texts have no order in common, though DataFusion would find one.
         let refused = actual.iter().any(DataType::is_numeric) && actual.iter().any(is_varchar);
@@ -34,10 +37,27 @@ fn types(actual: &[DataType]) -> Option<Resolved> {
     Some((vec![common.clone(); actual.len()], common))
 }
 
+/// The finest of several timestamp types, in the zone of the first that has one.
+fn timestamp(actual: &[DataType]) -> Option<DataType> {
+    let mut finest = TimeUnit::Second;
+    let mut zone = None;
+    for t in actual {
+        match t {
+            DataType::Timestamp(unit, z) => {
+                finest = finest.max(*unit);
+                zone = zone.or_else(|| z.clone());
+            }
+            DataType::Null => {}
+            _ => return None,
+        }
+    }
+    Some(DataType::Timestamp(finest, zone))
+}
+
 /// The argument that comes first in the given direction; NULL as soon as one of them is NULL.
 fn extreme(call: &Call, wanted: Ordering) -> Result<ArrayRef> {
     let columns = (0..call.len()).map(|i| call.expanded(i)).collect::<Result<Vec<_>>>()?;
-    let nulls: Vec<_> = columns.iter().map(|c| c.logical_nulls()).collect();
+    let nulls: Vec<_> = columns.iter().map(arrow::array::Array::logical_nulls).collect();
     let is_null = |column: usize, row: usize| nulls[column].as_ref().is_some_and(|n| n.is_null(row));
     let mut best: Vec<(usize, usize)> = (0..call.rows).map(|row| (0, row)).collect();
     let mut unknown: Vec<bool> = (0..call.rows).map(|row| is_null(0, row)).collect();
@@ -63,7 +83,7 @@ fn extreme(call: &Call, wanted: Ordering) -> Result<ArrayRef> {
             }
         }
     }
-    let arrays: Vec<&dyn Array> = columns.iter().map(|c| c.as_ref()).collect();
+    let arrays: Vec<&dyn Array> = columns.iter().map(std::convert::AsRef::as_ref).collect();
     let found = interleave(&arrays, &best)?;
     let unknown = arrow::array::BooleanArray::from(unknown);
     Ok(arrow::compute::nullif(&found, &unknown)?)

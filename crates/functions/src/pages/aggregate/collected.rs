@@ -92,14 +92,14 @@ impl Accumulator for Collected {
     }
 
     fn size(&self) -> usize {
-        let held: usize = self.batches.iter().flatten().map(|a| a.get_array_memory_size()).sum();
+        let held: usize = self.batches.iter().flatten().map(arrow::array::Array::get_array_memory_size).sum();
         let seen = self.seen.as_ref().map_or(0, |(_, seen)| seen.iter().map(|r| r.as_ref().len() + 48).sum());
         size_of_val(self) + held + seen
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let columns = self.columns()?;
-        let rows = columns.first().map_or(0, |c| c.len());
+        let rows = columns.first().map_or(0, arrow::array::Array::len);
         let structs = StructArray::try_new_with_length(fields(self.types.iter().cloned()), columns, None, rows)?;
         let item = Arc::new(Field::new_list_field(structs.data_type().clone(), true));
         let list = ListArray::try_new(item, OffsetBuffer::from_lengths([rows]), Arc::new(structs), None)?;
@@ -143,7 +143,7 @@ impl Accumulator for Sliding {
     }
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        let mut gone = values.first().map_or(0, |v| v.len());
+        let mut gone = values.first().map_or(0, arrow::array::Array::len);
         while gone > 0 {
             let Some(oldest) = self.frame.front_mut() else {
                 break;
@@ -179,7 +179,7 @@ impl Accumulator for Sliding {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + self.frame.iter().flatten().map(|a| a.get_array_memory_size()).sum::<usize>()
+        size_of_val(self) + self.frame.iter().flatten().map(arrow::array::Array::get_array_memory_size).sum::<usize>()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

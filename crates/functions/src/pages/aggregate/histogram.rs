@@ -97,7 +97,7 @@ impl Accumulator for Histogram {
         }
         let most = self.limit(columns[0].as_primitive::<Int64Type>().value(0))?;
         let values = columns[1].as_primitive::<Float64Type>();
-        let weights = columns.get(2).map(|w| w.as_primitive::<Float64Type>());
+        let weights = columns.get(2).map(arrow::array::AsArray::as_primitive::<Float64Type>);
         for row in 0..values.len() {
             if values.is_valid(row) && weights.is_none_or(|w| w.is_valid(row)) {
                 self.add(values.value(row), weights.map_or(1.0, |w| w.value(row)), most);

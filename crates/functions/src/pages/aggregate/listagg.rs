@@ -67,12 +67,12 @@ impl ListAgg {
         if self.options.is_some() || columns[0].is_empty() {
             return;
         }
-        let text = |i: usize, default: &str| match columns.get(i).map(|c| c.as_string_view()) {
+        let text = |i: usize, default: &str| match columns.get(i).map(arrow::array::AsArray::as_string_view) {
             Some(column) if column.is_valid(0) => column.value(0).to_owned(),
             Some(_) => String::new(),
             None => default.to_owned(),
         };
-        let flag = |i: usize, default: bool| match columns.get(i).map(|c| c.as_boolean()) {
+        let flag = |i: usize, default: bool| match columns.get(i).map(arrow::array::AsArray::as_boolean) {
             Some(column) => column.is_valid(0) && column.value(0),
             None => default,
         };

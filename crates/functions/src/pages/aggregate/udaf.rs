@@ -224,7 +224,7 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn with_beneficial_ordering(self: Arc<Self>, _ordered: bool) -> Result<Option<Arc<dyn AggregateUDFImpl>>> {
-        Ok(self.ordered.then(|| self as _))
+        Ok(self.ordered.then_some(self as _))
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {

@@ -248,7 +248,7 @@ fn translate(java: &str) -> Translated {
                             while chars.next_if(|(i, _)| *i < until).is_some() {}
                         } else if rest[1..].starts_with('{') {
                             // Copied whole, for its braces are no quantifier.
-                            while let Some((_, c)) = chars.next() {
+                            for (_, c) in chars.by_ref() {
                                 out.push(c);
                                 if c == '}' {
                                     break;
@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn endless_backtracking_is_refused() {
-        let pattern = Pattern::compile(r"^(a+)+\1b$").unwrap();
+        let pattern = Pattern::compile(r"^(?:a(?!x)|a(?!y))*b$").unwrap();
         let e = pattern.is_match(&"a".repeat(60)).unwrap_err().to_string();
         assert!(e.contains("INVALID_FUNCTION_ARGUMENT"), "{e}");
     }

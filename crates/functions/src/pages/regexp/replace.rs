@@ -96,7 +96,7 @@ impl HigherOrderUDFImpl for RegexpReplace {
 fn by_template(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
     let replacement = if call.len() > 2 { Some(call.text(2)?) } else { None };
-    let constant = pattern.is_constant() && replacement.as_ref().is_none_or(|r| r.is_constant());
+    let constant = pattern.is_constant() && replacement.as_ref().is_none_or(crate::columns::Column::is_constant);
     let mut patterns = Patterns::default();
     let mut template: Option<Template> = None;
     call.texts(|i| {

@@ -53,7 +53,7 @@ pub(super) fn luhn_check(call: &Call) -> Result<ArrayRef> {
         }
         let digits = text.bytes().rev().map(|b| u64::from(b - b'0'));
         let sum: u64 = digits.enumerate().map(|(n, d)| if n % 2 == 1 { d * 2 / 10 + d * 2 % 10 } else { d }).sum();
-        Ok(Some(sum % 10 == 0 && !text.is_empty()))
+        Ok(Some(sum.is_multiple_of(10) && !text.is_empty()))
     })
 }
 

@@ -1,0 +1,68 @@
+//! Which event data store a name in FROM means.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cloudtarn_record::EventCategory;
+use cloudtarn_store::{EventDataStore, Store};
+use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::TableSource;
+
+use crate::table::EventTable;
+
+/// The event data stores that one statement may name. Each is looked at once, so that a statement that names a store twice
+/// sees one snapshot of it.
+pub(crate) struct Tables<'a> {
+    store: Option<&'a Store>,
+    /// Hidden columns that the statement names.
+    hidden: Vec<String>,
+    found: Mutex<HashMap<String, Arc<dyn TableSource>>>,
+}
+
+impl<'a> Tables<'a> {
+    pub(crate) fn new(store: Option<&'a Store>, hidden: Vec<String>) -> Self {
+        Self { store, hidden, found: Mutex::default() }
+    }
+
+    /// The table of a name: an event data store's UUID, ARN or name, or a placeholder such as `$EDS_ID`.
+    ///
+    /// # Errors
+    /// `TABLE_NOT_FOUND`, with the stores that there are; the store's own.
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn TableSource>> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = found.get(name) {
+            return Ok(Arc::clone(table));
+        }
+        let Some(store) = self.store else {
+            return Err(plan_datafusion_err!(
+                "TABLE_NOT_FOUND: event data store '{name}' does not exist: there is no store yet; make one with `cloudtarn ingest SOURCE`"
+            ));
+        };
+        let event_data_store =
+            resolve(store, name).map_err(|error| plan_datafusion_err!("TABLE_NOT_FOUND: {error}"))?;
+        let snapshot = store.snapshot(&event_data_store).map_err(|error| exec_datafusion_err!("{error}"))?;
+        let table = provider_as_source(Arc::new(EventTable::new(&snapshot, &self.hidden)?));
+        found.insert(name.to_owned(), Arc::clone(&table));
+        Ok(table)
+    }
+}
+
+fn resolve(store: &Store, name: &str) -> cloudtarn_store::Result<EventDataStore> {
+    match (store.event_data_store(name), standard(name)) {
+        (Err(_), Some(category)) => store.standard(category),
+        (found, _) => found,
+    }
+}
+
+/// The kind of store that a placeholder stands for, as AWS's console, samples and query generator write it: `$EDS_ID`.
+fn standard(name: &str) -> Option<EventCategory> {
+    let plain = name.trim_start_matches('$').to_lowercase().replace(['-', ' '], "_");
+    match plain.as_str() {
+        "eds_id" | "eds" | "eventdatastoreid" | "event_data_store_id" | "event_data_store" => {
+            Some(EventCategory::CloudTrail)
+        }
+        "insights_eds_id" | "insight_eds_id" | "insights_eds" => Some(EventCategory::Insight),
+        _ => None,
+    }
+}
