@@ -6,4 +6,6 @@ mod crash;
 mod ingest;
 mod program;
 mod refusals;
+mod plans;
 mod s3;
+mod slt;
