@@ -3,8 +3,8 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
-use cloudtarn_query::{Query, Statistics};
 use cloudtarn_query::value::Value;
+use cloudtarn_query::{Query, Statistics};
 use comfy_table::{ContentArrangement, Table};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;

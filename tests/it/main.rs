@@ -4,8 +4,8 @@
 mod answers;
 mod crash;
 mod ingest;
+mod plans;
 mod program;
 mod refusals;
-mod plans;
 mod s3;
 mod slt;
