@@ -85,7 +85,7 @@ pub(super) fn by_template(call: &Call) -> Result<ArrayRef> {
     let constant = pattern.is_constant() && replacement.as_ref().is_none_or(crate::columns::Column::is_constant);
     let mut patterns = Patterns::default();
     let mut template: Option<Template> = None;
-    call.texts(|i| {
+    call.written(|i, out| {
         let (text, pattern) = (known!(text.get(i)), known!(pattern.get(i)));
         let replacement = match &replacement {
             Some(replacement) => known!(replacement.get(i)),
@@ -95,7 +95,6 @@ pub(super) fn by_template(call: &Call) -> Result<ArrayRef> {
         if !constant {
             template = None;
         }
-        let mut out = String::with_capacity(text.len());
         let mut end = 0;
         pattern.each_match(text, 0, |groups| {
             // Parsed at the first match, because a broken replacement that is never used is no error.
@@ -105,12 +104,12 @@ pub(super) fn by_template(call: &Call) -> Result<ArrayRef> {
             };
             let whole = groups.whole();
             out.push_str(&text[end..whole.start]);
-            template.write(text, groups, &mut out);
+            template.write(text, groups, out);
             end = whole.end;
             Ok(true)
         })?;
         out.push_str(&text[end..]);
-        Ok(Some(out))
+        Ok(Some(()))
     })
 }
 
