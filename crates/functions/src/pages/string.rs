@@ -4,6 +4,7 @@ mod distance;
 mod maps;
 mod pad;
 mod split;
+mod stem;
 mod trim;
 mod unicode;
 
@@ -71,6 +72,7 @@ pub(crate) fn functions() -> Functions {
         by("levenshtein_distance", &[(&[Varchar, Varchar], Bigint)], distance::levenshtein),
         by("hamming_distance", &[(&[Varchar, Varchar], Bigint)], distance::hamming),
         by("luhn_check", &[(&[Varchar], Boolean)], distance::luhn_check),
+        by("word_stem", &[(&[Varchar], Varchar), (&[Varchar, Varchar], Varchar)], stem::word_stem),
         by("soundex", &[(&[Varchar], Varchar)], distance::soundex),
         Scalar::new("split_to_map", Types::Rule(maps::split_to_map_types), maps::split_to_map),
         Scalar::new("split_to_multimap", Types::Rule(maps::split_to_multimap_types), maps::split_to_multimap),
@@ -439,6 +441,11 @@ const DOCS: &[Doc] = &[
         "trim('  a ') = 'a'",
     ),
     doc("upper", "upper(varchar) -> varchar", "upper('a') = 'A'"),
+    doc(
+        "word_stem",
+        "word_stem(word) -> varchar\nword_stem(word, language) -> varchar",
+        "word_stem('faithfulness') = 'faith'",
+    ),
 ];
 
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
