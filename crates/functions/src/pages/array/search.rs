@@ -142,7 +142,7 @@ fn contains_sequence(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(out.finish()))
 }
 
-/// NULL where an element is NULL or there is none; NaN where an element is NaN.
+/// NULL where an element is NULL or there is none; NaN only where all elements are.
 fn extreme(name: &'static str, max: bool) -> ScalarUDF {
     Scalar::with(
         name,
@@ -165,13 +165,13 @@ fn extreme(name: &'static str, max: bool) -> ScalarUDF {
                     if list.is_null(row) || range.clone().any(|i| is_null(list.values(), i)) {
                         return None;
                     }
-                    let best = range.clone().find(|i| nan(*i)).or_else(|| {
-                        if max {
-                            range.max_by_key(|i| elements.row(*i))
-                        } else {
-                            range.min_by_key(|i| elements.row(*i))
-                        }
-                    });
+                    let ordered = range.clone().filter(|i| !nan(*i));
+                    let best = if max {
+                        ordered.max_by_key(|i| elements.row(*i))
+                    } else {
+                        ordered.min_by_key(|i| elements.row(*i))
+                    };
+                    let best = best.or_else(|| range.clone().next());
                     best.map(|i| i as u64)
                 })
                 .collect();
