@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, make_view};
 use arrow::datatypes::DataType;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
-use crate::column::{self, Column, ORIGINAL, Rewritten, Row};
+use crate::column::{self, Column, NULL_VIEW, ORIGINAL, Rewritten, Row};
 use crate::gather;
 use crate::insight;
 use crate::schema::EventCategory;
@@ -71,12 +71,11 @@ impl Rows {
         let Value::Object { len } = cursor.value() else {
             return cursor.skip();
         };
-        let offset = cursor.offset() as u32;
-        let json = cursor.clone().skip();
+        let start = *cursor;
         let row = self.columns.valid.len();
-        // The text goes first, so that no key of the record can take its place.
+        // The text takes its place first, so that no key of the record can; it is known when the end is.
         if let Column::Text(views) = &mut self.columns.fields[self.event_json] {
-            views.push(make_view(json, ORIGINAL, offset));
+            views.push(NULL_VIEW);
         }
         self.columns.names.begin();
         cursor.object(len, |key, value| {
@@ -94,21 +93,37 @@ impl Rows {
             }
         });
         self.columns.end_row();
+        let json = start.until(cursor);
+        if let Column::Text(views) = &mut self.columns.fields[self.event_json] {
+            views[row] = make_view(json, ORIGINAL, start.offset() as u32);
+        }
         json
     }
 
     /// Hash of the eventID and the recipient account of the row that was filled last.
     pub(crate) fn last_event(&self, original: &[u8], rewritten: &[u8]) -> Option<u128> {
-        let text = |field: usize| match self.columns.fields.get(field) {
-            Some(Column::Text(views)) => views.last().and_then(|view| column::text(*view, original, rewritten)),
-            _ => None,
-        };
-        let id = text(self.event_id).filter(|id| !id.is_empty())?;
-        let mut hash = Xxh3::new();
-        hash.update(&id);
-        hash.update(&[0]);
-        hash.update(&text(self.account).unwrap_or_default());
-        Some(hash.digest128())
+        let mut key = [0; 128];
+        let mut length = 0;
+        for field in [self.event_id, self.account] {
+            let Some(Column::Text(views)) = self.columns.fields.get(field) else { return None };
+            let inline = views.last()?.to_le_bytes();
+            let text = column::text(*views.last()?, &inline, original, rewritten).unwrap_or_default();
+            if field == self.event_id && text.is_empty() {
+                return None;
+            }
+            if length + text.len() >= key.len() {
+                // Nothing that AWS makes is so long: the hash of the text stands for it.
+                let hash = xxh3_128(&[&key[..length], text].concat());
+                key[..16].copy_from_slice(&hash.to_le_bytes());
+                length = 16;
+            } else {
+                key[length..length + text.len()].copy_from_slice(text);
+                length += text.len();
+            }
+            key[length] = 0;
+            length += 1;
+        }
+        Some(xxh3_128(&key[..length]))
     }
 
     /// How many events.

@@ -92,18 +92,18 @@ fn rewritten_view(text: &[u8], rewritten: &mut Rewritten) -> u128 {
     make_view(text, REWRITTEN, offset)
 }
 
-/// The bytes of a view.
-pub(crate) fn text(view: u128, original: &[u8], rewritten: &[u8]) -> Option<Vec<u8>> {
+/// The bytes of a view; `inline` are the view's own, in which short text lies.
+pub(crate) fn text<'a>(view: u128, inline: &'a [u8; 16], original: &'a [u8], rewritten: &'a [u8]) -> Option<&'a [u8]> {
     if view == NULL_VIEW {
         return None;
     }
     let length = view as u32 as usize;
     if length <= 12 {
-        return Some(view.to_le_bytes()[4..4 + length].to_vec());
+        return inline.get(4..4 + length);
     }
     let offset = (view >> 96) as u32 as usize;
     let buffer = if (view >> 64) as u32 == ORIGINAL { original } else { rewritten };
-    buffer.get(offset..offset + length).map(<[u8]>::to_vec)
+    buffer.get(offset..offset + length)
 }
 
 /// Steps over the value and gives it as Lake's `varchar`: a string as it is, a number or boolean as its JSON text, an object
@@ -114,17 +114,18 @@ pub(crate) fn value_view(cursor: &mut Cursor<'_>, rewritten: &mut Rewritten) -> 
         Value::Text(text) => text_view(text, |text| cursor.verbatim(text), rewritten),
         Value::Boolean(_) | Value::Number(_) => make_view(cursor.token(), ORIGINAL, cursor.offset() as u32),
         Value::Object { .. } | Value::Array { .. } => {
-            let offset = cursor.offset();
-            if cursor.is_compact() {
-                return make_view(cursor.skip(), ORIGINAL, offset as u32);
+            let start = *cursor;
+            let json = cursor.skip();
+            if start.is_compact(cursor) {
+                return make_view(json, ORIGINAL, start.offset() as u32);
             }
-            let start = rewritten.len();
-            cursor.write_compact(rewritten);
-            let view = make_view(&rewritten[start..], REWRITTEN, start as u32);
-            if rewritten.len() - start <= 12 {
-                rewritten.truncate(start);
+            let from = rewritten.len();
+            start.write_compact(cursor, rewritten);
+            let view = make_view(&rewritten[from..], REWRITTEN, from as u32);
+            if rewritten.len() - from <= 12 {
+                rewritten.truncate(from);
             }
-            view
+            return view;
         }
     };
     cursor.skip();

@@ -149,20 +149,22 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// True if no blank stands between the tokens of the value.
-    pub(crate) fn is_compact(&self) -> bool {
-        let mut end = *self;
-        end.skip();
+    /// The text from here to the end of the value that ends before `end`.
+    pub(crate) fn until(&self, end: &Self) -> &'a [u8] {
+        &self.text[self.mark_at(self.mark)..(self.mark_at(end.mark - 1) + 1).min(self.text.len())]
+    }
+
+    /// True if no blank stands between the tokens from here to the end of the value that ends before `end`.
+    pub(crate) fn is_compact(&self, end: &Self) -> bool {
         self.marks[self.mark..end.mark]
             .iter()
             .skip(1)
             .all(|mark| self.text.get(*mark as usize - 1).is_some_and(|byte| *byte > b' '))
     }
 
-    /// Appends the value's text without the blanks between its tokens.
-    pub(crate) fn write_compact(&self, out: &mut Vec<u8>) {
-        let mut end = *self;
-        end.skip();
+    /// Appends the text from here to the end of the object or array that ends before `end`, without the blanks between its
+    /// tokens.
+    pub(crate) fn write_compact(&self, end: &Self, out: &mut Vec<u8>) {
         for index in self.mark..end.mark {
             let token = &self.text[self.mark_at(index)..self.mark_at(index + 1)];
             // The text after the last token belongs to somebody else.
@@ -310,13 +312,16 @@ mod tests {
             let mut walked = String::new();
             let (skipped, is_compact, rewritten) = parser.parse(text.as_bytes(), 0, |cursor| {
                 rewrite(&mut cursor.clone(), &mut walked);
+                let mut end = cursor;
+                let skipped = end.skip().to_vec();
                 let mut rewritten = Vec::new();
                 if matches!(cursor.value(), Value::Object { .. } | Value::Array { .. }) {
-                    cursor.write_compact(&mut rewritten);
+                    cursor.write_compact(&end, &mut rewritten);
+                    assert_eq!(cursor.until(&end), skipped);
                 } else {
                     rewritten.extend_from_slice(cursor.token());
                 }
-                (cursor.clone().skip().to_vec(), cursor.is_compact(), rewritten)
+                (skipped, cursor.is_compact(&end), rewritten)
             }).unwrap();
             prop_assert_eq!(&walked, &compact);
             prop_assert_eq!(skipped, text.clone().into_bytes());
