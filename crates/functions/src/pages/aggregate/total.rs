@@ -67,12 +67,12 @@ pub(super) fn make_avg(setup: &Setup) -> Result<Box<dyn Accumulator>> {
     Ok(Box::new(One(Totals::new(setup, true))))
 }
 
-pub(super) fn sum_groups(setup: &Setup) -> Result<Box<dyn GroupsAccumulator>> {
-    Ok(Box::new(Totals::new(setup, false)))
+pub(super) fn sum_groups(setup: &Setup) -> Option<Box<dyn GroupsAccumulator>> {
+    Some(Box::new(Totals::new(setup, false)))
 }
 
-pub(super) fn avg_groups(setup: &Setup) -> Result<Box<dyn GroupsAccumulator>> {
-    Ok(Box::new(Totals::new(setup, true)))
+pub(super) fn avg_groups(setup: &Setup) -> Option<Box<dyn GroupsAccumulator>> {
+    Some(Box::new(Totals::new(setup, true)))
 }
 
 /// The totals of all groups. Integers are added up in 128 bits, so that only the final result can fail to fit.

@@ -30,7 +30,8 @@ pub(super) struct Setup {
 
 /// Makes the state of one group.
 pub(super) type Make = fn(&Setup) -> Result<Box<dyn Accumulator>>;
-type MakeGroups = fn(&Setup) -> Result<Box<dyn GroupsAccumulator>>;
+/// Makes the states of all groups, where the function has a way to hold them for these types.
+pub(super) type MakeGroups = fn(&Setup) -> Option<Box<dyn GroupsAccumulator>>;
 type Rewrite = fn(AggregateFunction, &SimplifyContext) -> Result<Expr>;
 
 /// An aggregate function.
@@ -209,12 +210,13 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.groups.is_some() && !self.collects(args.is_distinct, !args.order_bys.is_empty())
+        !self.collects(args.is_distinct, !args.order_bys.is_empty())
+            && self.groups.is_some_and(|groups| groups(&Self::setup(&args)).is_some())
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        match self.groups {
-            Some(groups) => groups(&Self::setup(&args)),
+        match self.groups.and_then(|groups| groups(&Self::setup(&args))) {
+            Some(groups) => Ok(groups),
             None => datafusion_common::internal_err!("{} has no accumulator of groups", self.name),
         }
     }
