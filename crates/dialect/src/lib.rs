@@ -22,6 +22,7 @@ mod output;
 mod pattern;
 mod relations;
 mod rows;
+mod scopes;
 mod ties;
 mod tokens;
 mod types;
