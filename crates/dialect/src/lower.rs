@@ -146,7 +146,10 @@ impl Lower<'_> {
             Expr::CompoundFieldAccess { root, access_chain } => {
                 access_chain.into_iter().try_fold(*root, |e, access| match access {
                     AccessExpr::Dot(Expr::Identifier(part)) => Ok(field(e, &part.value.to_lowercase())),
-                    AccessExpr::Subscript(Subscript::Index { index }) => Ok(call("$subscript", vec![e, index])),
+                    AccessExpr::Subscript(Subscript::Index { mut index }) => {
+                        restore_number(&mut index);
+                        Ok(call("$subscript", vec![e, index]))
+                    }
                     other => Err(Error::unsupported(format!("access {other}"))),
                 })?
             }
@@ -156,6 +159,7 @@ impl Lower<'_> {
                 if let Some(WindowType::WindowSpec(spec)) = &mut f.over {
                     restore_frame(spec.window_frame.as_mut());
                 }
+                plain_arguments(&mut f);
                 mark_lambda_call(&mut f);
                 Expr::Function(f)
             }
@@ -374,6 +378,22 @@ fn restore_number(expr: &mut Expr) {
         && matches!(v.value, Value::Number(..))
     {
         *expr = (**inner).clone();
+    }
+}
+
+/// Calls that the planner would read its own way: `map` is not its map constructor, and a precision is a constant.
+fn plain_arguments(f: &mut sqlparser::ast::Function) {
+    let name = f.name.to_string().to_lowercase();
+    if name == "map" {
+        f.name = sqlparser::ast::ObjectName::from(vec![Ident::with_quote('"', "$map")]);
+    } else if matches!(name.as_str(), "current_timestamp" | "localtimestamp" | "current_time" | "localtime")
+        && let FunctionArguments::List(list) = &mut f.args
+    {
+        for argument in &mut list.args {
+            if let sqlparser::ast::FunctionArg::Unnamed(sqlparser::ast::FunctionArgExpr::Expr(e)) = argument {
+                restore_number(e);
+            }
+        }
     }
 }
 

@@ -126,7 +126,9 @@ impl Coercion {
                 let Some(text) = self.json_text(&like.expr, &of) else { return Ok(Transformed::no(Expr::Like(like))) };
                 Ok(Transformed::yes(Expr::Like(Like { expr: Box::new(text), ..like })))
             }
-            Expr::ScalarFunction(mut f) if !matches!(f.name(), "get_field" | "arrow_cast" | "named_struct") => {
+            Expr::ScalarFunction(mut f)
+                if !matches!(f.name(), "get_field" | "arrow_cast" | "named_struct" | "make_array" | "struct") =>
+            {
                 let mut any = false;
                 for argument in &mut f.args {
                     if let Expr::Literal(ScalarValue::Utf8(text), _) = argument {

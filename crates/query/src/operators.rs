@@ -9,7 +9,7 @@ use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ScalarUDF, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 /// Plans the operators of one statement.
@@ -23,7 +23,19 @@ pub(crate) struct Operators {
 
 impl Operators {
     pub(crate) fn new(state: &SessionState, written: HashMap<String, String>) -> Self {
-        let names = ["$add", "$subtract", "$multiply", "$divide", "$modulus"];
+        let names = [
+            "$add",
+            "$subtract",
+            "$multiply",
+            "$divide",
+            "$modulus",
+            "$equal",
+            "$not_equal",
+            "$less_than",
+            "$less_than_or_equal",
+            "$greater_than",
+            "$greater_than_or_equal",
+        ];
         let arithmetic = names.into_iter().filter_map(|n| Some((n, Arc::clone(state.scalar_functions().get(n)?))));
         Self {
             arithmetic: arithmetic.collect(),
@@ -33,8 +45,28 @@ impl Operators {
     }
 }
 
+/// The function that compares arrays and maps: a NULL inside makes the answer NULL, which Arrow's kernels do not know.
+fn nested_comparison(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<&'static str> {
+    let name = match expr.op {
+        BinaryOperator::Eq => "$equal",
+        BinaryOperator::NotEq => "$not_equal",
+        BinaryOperator::Lt => "$less_than",
+        BinaryOperator::LtEq => "$less_than_or_equal",
+        BinaryOperator::Gt => "$greater_than",
+        BinaryOperator::GtEq => "$greater_than_or_equal",
+        _ => return None,
+    };
+    let nested = |e: &Expr| matches!(e.get_type(schema), Ok(DataType::List(_) | DataType::Map(..)));
+    (nested(&expr.left) && nested(&expr.right)).then_some(name)
+}
+
 impl ExprPlanner for Operators {
-    fn plan_binary_op(&self, expr: RawBinaryExpr, _schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if let Some(name) = nested_comparison(&expr, schema)
+            && let Some(function) = self.arithmetic.get(name)
+        {
+            return Ok(PlannerResult::Planned(function.call(vec![expr.left, expr.right])));
+        }
         let name = match expr.op {
             BinaryOperator::Plus => "$add",
             BinaryOperator::Minus => "$subtract",

@@ -4,6 +4,7 @@
 //! "View query results"; structures print as Java prints maps).
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, StructArray};
 use arrow::datatypes::{
@@ -15,6 +16,7 @@ use arrow::datatypes::{
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Offset, TimeDelta, TimeZone, Timelike, Utc};
+use cloudtarn_functions::text::{Formatter, Style};
 
 /// One cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,6 +208,14 @@ fn array(items: &ArrayRef) -> Value {
 
 /// A row, or one of the scalars that a struct of one `$` field stands for.
 fn structure(a: &StructArray, i: usize) -> Value {
+    if cloudtarn_functions::types::is_time_tz(a.data_type()) {
+        let one: ArrayRef = Arc::new(a.slice(i, 1));
+        let mut shown = String::new();
+        return match Formatter::new(&one, Style::Result) {
+            Ok(f) if f.write(0, &mut shown) => Value::Text(shown),
+            _ => Value::Null,
+        };
+    }
     if let [field] = a.fields().as_ref() {
         let inner = a.column(0);
         let bytes = |f: fn(&[u8]) -> String| {

@@ -4,6 +4,7 @@
 
 mod decimals;
 mod moments;
+mod nested;
 
 use std::sync::Arc;
 
@@ -31,17 +32,16 @@ pub(crate) enum Op {
 
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    Functions {
-        scalars: vec![
-            binary("$add", Op::Add),
-            binary("$subtract", Op::Subtract),
-            binary("$multiply", Op::Multiply),
-            binary("$divide", Op::Divide),
-            binary("$modulus", Op::Modulus),
-            negate(),
-        ],
-        ..Functions::default()
-    }
+    let mut scalars = nested::functions();
+    scalars.extend([
+        binary("$add", Op::Add),
+        binary("$subtract", Op::Subtract),
+        binary("$multiply", Op::Multiply),
+        binary("$divide", Op::Divide),
+        binary("$modulus", Op::Modulus),
+        negate(),
+    ]);
+    Functions { scalars, ..Functions::default() }
 }
 
 fn is_number(t: &Type) -> bool {
