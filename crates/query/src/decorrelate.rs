@@ -428,4 +428,3 @@ fn outer_columns(plan: &LogicalPlan, schema: &DFSchema) -> Result<Vec<Column>> {
     })?;
     Ok(found)
 }
-
