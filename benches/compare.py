@@ -213,8 +213,8 @@ def main():
     parser.add_argument("--ingest-command", default="{cloudtarn} ingest {corpus} --store {store}")
     parser.add_argument(
         "--count-command",
-        default='{cloudtarn} query --store {store} --format csv '
-        '"SELECT count(*) AS n, count(DISTINCT eventID) AS ids FROM cloudtrail"',
+        default='{cloudtarn} query --store {store} --output csv '
+        '"SELECT count(*) AS n, count(DISTINCT eventID) AS ids FROM default"',
         help="prints two numbers last: rows and distinct event ids",
     )
     parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)

@@ -148,7 +148,8 @@ fn ingest(group: &mut BenchmarkGroup<'_, WallTime>, bucket: &Bucket) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default().configure_from_args().sample_size(10).measurement_time(Duration::from_secs(6));
+    let mut criterion =
+        Criterion::default().configure_from_args().sample_size(10).measurement_time(Duration::from_secs(6));
     let folder = tempfile::tempdir().unwrap();
     for (name, profile, events) in [("busy", Profile::Busy, 40_000), ("quiet", Profile::Quiet, 20_000)] {
         let bucket = Bucket::make(&folder.path().join(name), profile, events);

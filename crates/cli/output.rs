@@ -3,12 +3,14 @@
 use std::io::{BufWriter, Write};
 
 use anyhow::Result;
-use cloudtarn_query::Query;
 use cloudtarn_query::value::Value;
+use cloudtarn_query::{Query, Statistics};
 use comfy_table::{ContentArrangement, Table};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use serde_json::{Map, Value as Json};
+
+use crate::units;
 
 /// Forms of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -31,7 +33,7 @@ pub(crate) fn complain(message: &str) {
 }
 
 /// Writes the rows as they come; only the table is gathered, for its widths.
-pub(crate) async fn write(query: Query, format: Format, out: &mut (dyn Write + Send)) -> Result<()> {
+pub(crate) async fn write(query: &mut Query, format: Format, out: &mut (dyn Write + Send)) -> Result<()> {
     let mut out = BufWriter::new(out);
     match format {
         Format::Table => table(query, &mut out).await?,
@@ -42,6 +44,18 @@ pub(crate) async fn write(query: Query, format: Format, out: &mut (dyn Write + S
     }
     out.flush()?;
     Ok(())
+}
+
+/// What the query did, in a line on standard error.
+pub(crate) fn summarize(done: &Statistics) {
+    complain(&format!(
+        "{} rows; read {} events, {} in {:.2} s; Lake would charge ${:.6} for the scan",
+        units::count(done.rows),
+        units::count(done.events_scanned),
+        units::bytes(done.bytes_scanned),
+        done.elapsed.as_secs_f64(),
+        done.lake_cost(),
+    ));
 }
 
 /// Log files carry text that attackers chose: nothing in it may steer the terminal.
@@ -57,7 +71,7 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-async fn table(mut query: Query, out: &mut impl Write) -> Result<()> {
+async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(query.schema().fields().iter().map(|f| printable(f.name())));
@@ -81,7 +95,7 @@ fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
     }
 }
 
-async fn csv(mut query: Query, out: &mut impl Write) -> Result<()> {
+async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
     for (i, f) in query.schema().fields().iter().enumerate() {
         if i > 0 {
             out.write_all(b",")?;
@@ -106,7 +120,7 @@ async fn csv(mut query: Query, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-async fn json(mut query: Query, out: &mut impl Write, array: bool) -> Result<()> {
+async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()> {
     let names: Vec<String> = query.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut first = true;
     if array {
@@ -139,7 +153,7 @@ async fn json(mut query: Query, out: &mut impl Write, array: bool) -> Result<()>
     Ok(())
 }
 
-async fn parquet(mut query: Query, out: &mut (impl Write + Send)) -> Result<()> {
+async fn parquet(query: &mut Query, out: &mut (impl Write + Send)) -> Result<()> {
     let mut writer: Option<ArrowWriter<_>> = None;
     let mut out = Some(out);
     while let Some(batch) = query.next().await {

@@ -116,13 +116,14 @@ pub(crate) fn run(args: Args) -> Result<()> {
         if format == Format::Parquet && terminal {
             bail!("Parquet is not for a terminal: give --output-file FILE or redirect the output");
         }
-        let query = session.query(&sql).await?;
+        let mut query = session.query(&sql).await?;
         let mut out: Box<dyn Write + Send> = match &args.output_file {
             Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
             None => Box::new(std::io::stdout()),
         };
-        output::write(query, format, &mut out).await?;
+        output::write(&mut query, format, &mut out).await?;
         out.flush()?;
+        output::summarize(&query.statistics());
         Ok(())
     })
 }

@@ -87,6 +87,18 @@ fn a_broken_file_is_told_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_file_that_is_too_large_comes_in_when_the_limit_is_raised() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
+    let made = bucket(&from, 2_000);
+    let ended = run(&["ingest", text(&from), "--store", text(&store), "--max-file-size", "100kB"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.err);
+    assert!(ended.err.contains("--max-file-size"), "{}", ended.err);
+    ingest(&from, &store);
+    assert_eq!(rows(&store, "SELECT count(*) FROM $EDS_ID"), [made.distinct_events.to_string()]);
+}
+
+#[test]
 fn a_part_of_a_bucket_and_a_store_of_another_name() {
     let folder = tempfile::tempdir().unwrap();
     let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
@@ -109,4 +121,14 @@ fn a_part_of_a_bucket_and_a_store_of_another_name() {
     assert_eq!(found, [account]);
     let last = rows(&store, "SELECT max(eventTime) < TIMESTAMP '2026-03-05 00:00:00' FROM \"one-account\"");
     assert_eq!(last, ["true"]);
+}
+
+#[test]
+fn the_demo_finds_what_it_hid() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run(&["demo", "--events", "3000", "--dir", text(folder.path())]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("StopLogging") && ended.err.contains("new events"), "{}{}", ended.out, ended.err);
+    // Another time over what is there.
+    assert_eq!(run(&["demo", "--events", "500", "--dir", text(folder.path())]).code, Some(0));
 }

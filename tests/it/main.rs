@@ -4,6 +4,8 @@
 mod answers;
 mod crash;
 mod ingest;
+mod plans;
 mod program;
 mod refusals;
 mod s3;
+mod slt;

@@ -50,8 +50,22 @@ pub(crate) fn read(p: &mut Parser<'_>, left: &Expr) -> Result<Option<Expr>> {
                 escape_char: None,
             }))
         }
+        Keyword::IS if !negated => distinct(p, left),
         _ => quantified(p, left),
     }
+}
+
+/// `IS [NOT] DISTINCT FROM x`. sqlparser would read everything that follows as `x`, a conjunction too.
+fn distinct(p: &mut Parser<'_>, left: &Expr) -> Result<Option<Expr>> {
+    let negated = keyword(p, 1) == Keyword::NOT;
+    let at = 1 + usize::from(negated);
+    if keyword(p, at) != Keyword::DISTINCT || keyword(p, at + 1) != Keyword::FROM {
+        return Ok(None);
+    }
+    skip(p, at + 2);
+    let left = Box::new(left.clone());
+    let right = Box::new(p.parse_subexpr(Trino.prec_value(Precedence::Is))?);
+    Ok(Some(if negated { Expr::IsNotDistinctFrom(left, right) } else { Expr::IsDistinctFrom(left, right) }))
 }
 
 /// `BETWEEN [ASYMMETRIC | SYMMETRIC] low AND high`.

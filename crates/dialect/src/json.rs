@@ -201,11 +201,9 @@ pub(crate) fn read(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
                 if name == "json_object" {
                     let keyed = take(p, &["key"]);
                     args.push(p.parse_subexpr(0)?);
-                    if keyed || !p.consume_token(&Token::Colon) {
-                        if !take(p, &["value"]) {
-                            let found = p.peek_token_ref().clone();
-                            return p.expected("VALUE", found);
-                        }
+                    if (keyed || !p.consume_token(&Token::Colon)) && !take(p, &["value"]) {
+                        let found = p.peek_token_ref().clone();
+                        return p.expected("VALUE", found);
                     }
                 }
                 let value = p.parse_expr()?;

@@ -94,8 +94,13 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
             done.chunks.push(std::mem::take(&mut chunk));
         }
         let origin = Origin { path: Arc::from(object.uri.as_str()), version: Arc::from(object.version.as_str()) };
-        let decoded = decoder.decode(&body, origin, &mut chunk);
-        done.files.push(log_file(object, &body, decoded));
+        match decoder.decode(&body, origin, &mut chunk) {
+            // Another limit gives another answer, so the ledger must not keep this one.
+            Err(error @ RecordError::TooLarge { .. }) => {
+                done.unread.push(Problem { path: object.uri.clone(), reason: error.to_string() });
+            }
+            decoded => done.files.push(log_file(object, &body, decoded)),
+        }
     }
     done.chunks.push(chunk);
     done

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::error::Result;
@@ -18,8 +18,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, Volatility, WindowFrameBound,
-    WindowFrameUnits, lit,
+    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, Values, Volatility, WindowFrameBound,
+    WindowFrameUnits, cast, lit,
 };
 
 use crate::instant::{Instant, Rounding};
@@ -67,7 +67,10 @@ impl Coercion {
                 }))
             })?;
             // Text may have become text views, here or below.
-            node.map_data(LogicalPlan::recompute_schema)
+            node.map_data(|node| match node {
+                LogicalPlan::Values(values) => same_types(values),
+                node => node.recompute_schema(),
+            })
         })?;
         Ok(done.data)
     }
@@ -192,6 +195,18 @@ impl Coercion {
         let (cast, format) = (self.cast.as_ref()?, self.json_format.as_ref()?);
         Some(format.call(vec![cast.call(vec![e.clone(), lit(ScalarValue::Utf8View(Some("json".to_owned())))])]))
     }
+}
+
+/// The cells of VALUES in the types that its columns have.
+fn same_types(values: Values) -> Result<LogicalPlan> {
+    let empty = DFSchema::empty();
+    let fields = values.schema.fields().clone();
+    let cell = |(e, field): (Expr, &FieldRef)| {
+        let as_planned = e.get_type(&empty)? == *field.data_type();
+        Ok(if as_planned { e } else { cast(e, field.data_type().clone()) })
+    };
+    let rows = values.values.into_iter().map(|row| row.into_iter().zip(&fields).map(cell).collect::<Result<Vec<_>>>());
+    Ok(LogicalPlan::Values(Values { schema: values.schema, values: rows.collect::<Result<_>>()? }))
 }
 
 /// A fraction in a frame over integers (`RANGE 1.5 PRECEDING`) as the integer that bounds the same rows.

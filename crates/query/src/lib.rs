@@ -11,6 +11,7 @@ mod bags;
 mod coerce;
 mod decorrelate;
 mod error;
+mod event_json;
 mod instant;
 mod introspection;
 mod like_pattern;

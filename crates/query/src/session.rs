@@ -29,7 +29,7 @@ use crate::planning::{self, Provider};
 use crate::single::Single;
 use crate::statistics::Statistics;
 use crate::unnest::UnnestPlanner;
-use crate::{bags, decorrelate, introspection};
+use crate::{bags, decorrelate, event_json, introspection};
 
 /// Consumers of memory that an error about it names.
 const REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
@@ -142,7 +142,8 @@ impl Session {
         {
             planned = plan(&cloudtarn_dialect::with_unique_names(parsed.clone()));
         }
-        let plan = decorrelate::rewrite(bags::rewrite(planned?)?, &self.single)?;
+        let plan = event_json::rewrite(bags::rewrite(planned?)?)?;
+        let plan = decorrelate::rewrite(plan, &self.single)?;
         Ok(self.coercion.rewrite(plan)?)
     }
 }

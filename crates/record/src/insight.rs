@@ -39,11 +39,11 @@ pub(crate) fn push_details(row: &mut Row, cursor: &mut Cursor<'_>, rewritten: &m
                 push_context(context, rows, value, rewritten);
                 return;
             }
-        } else if let Some(column) = details_column(key).and_then(|name| field(row, name)) {
-            if column.len() == rows {
-                column.push(value, rewritten);
-                return;
-            }
+        } else if let Some(column) = details_column(key).and_then(|name| field(row, name))
+            && column.len() == rows
+        {
+            column.push(value, rewritten);
+            return;
         }
         value.skip();
     });
@@ -60,7 +60,7 @@ fn push_context(context: &mut Row, rows: usize, cursor: &mut Cursor<'_>, rewritt
     }
     cursor.object(len, |key, value| match (key, value.value()) {
         ("statistics", Value::Object { len }) => {
-            value.object(len, |key, value| push_statistic(context, key, value, rewritten))
+            value.object(len, |key, value| push_statistic(context, key, value, rewritten));
         }
         ("attributions", Value::Array { len }) => match field(context, "attributions") {
             Some(Column::Array { ends, valid, element }) if ends.len() == valid.len() => {

@@ -86,7 +86,7 @@ impl Bucket {
         })?;
         let found = self.store.get(&path(key)?).await.map_err(|error| self.explain("read", key, error))?;
         let version = version(&found.meta);
-        if version != object.version {
+        if version != object.version && !same_age(&object.version, &found.meta) {
             let (uri, listed) = (object.uri.clone(), object.version.clone());
             return Err(Error::Changed { uri, listed, found: version });
         }
@@ -172,6 +172,13 @@ fn version(meta: &ObjectMeta) -> String {
         Some(tag) => tag.trim_matches('"').to_owned(),
         None => format!("{}-{}", meta.size, meta.last_modified.timestamp_micros()),
     }
+}
+
+/// For servers that tell no ETags when they list: the same size, and the same time to the second, as a GET tells it.
+fn same_age(listed: &str, found: &ObjectMeta) -> bool {
+    let Some((size, micros)) = listed.split_once('-') else { return false };
+    let seconds = micros.parse::<i64>().map(|micros| micros.div_euclid(1_000_000));
+    size.parse() == Ok(found.size) && seconds == Ok(found.last_modified.timestamp())
 }
 
 /// A file, unless it only marks a folder for consoles that show folders.

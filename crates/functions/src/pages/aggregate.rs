@@ -31,10 +31,13 @@ pub(crate) fn functions() -> Functions {
     let new = Aggregate::new;
     let none = || ScalarValue::Int64(Some(0));
     let aggregates = vec![
-        new("sum", total::sum_types, total::state, total::make_sum).groups(total::sum_groups).retracts().build(),
+        new("sum", total::sum_types, total::state, total::make_sum)
+            .groups(total::sum_groups)
+            .retracts(total::retracts)
+            .build(),
         new("avg", total::avg_types, total::state, total::make_avg)
             .groups(total::avg_groups)
-            .retracts()
+            .retracts(total::retracts)
             .build()
             .with_aliases(["mean"]),
         array_agg::array_agg(),
@@ -52,7 +55,7 @@ pub(crate) fn functions() -> Functions {
             .build(),
         new("count_if", count_if::types, count_if::state, count_if::make)
             .rewrite(count_if::rewrite)
-            .retracts()
+            .retracts(|_| true)
             .empty(none())
             .build(),
         new("any_value", winners::any_types, winners::any_state, winners::make_any)

@@ -2,6 +2,7 @@
 
 mod encode;
 mod hash;
+mod spooky;
 
 pub(crate) use hash::xxh64;
 
@@ -40,6 +41,8 @@ pub(crate) fn functions() -> Functions {
         by("hmac_sha512", &[(&[Varbinary, Varbinary], Varbinary)], hash::hmac_sha512),
         by("crc32", &[(&[Varbinary], Bigint)], hash::crc32),
         by("xxhash64", &[(&[Varbinary], Varbinary)], hash::xxhash64),
+        by("spooky_hash_v2_32", &[(&[Varbinary], Varbinary)], hash::spooky_hash_v2_32),
+        by("spooky_hash_v2_64", &[(&[Varbinary], Varbinary)], hash::spooky_hash_v2_64),
         by("murmur3", &[(&[Varbinary], Varbinary)], hash::murmur3),
     ];
     Functions { scalars: scalars.into_iter().map(Into::into).collect(), docs: DOCS, ..Functions::default() }
@@ -64,6 +67,12 @@ const DOCS: &[Doc] = &[
     doc("sha1", "sha1(varbinary) -> varbinary", "to_hex(sha1(X'')) = 'DA39A3EE5E6B4B0D3255BFEF95601890AFD80709'"),
     doc("sha256", "sha256(varbinary) -> varbinary", "length(sha256(X'6869')) = 32"),
     doc("sha512", "sha512(varbinary) -> varbinary", "length(sha512(X'6869')) = 64"),
+    doc("spooky_hash_v2_32", "spooky_hash_v2_32(varbinary) -> varbinary", "spooky_hash_v2_32(X'') = X'6BF50919'"),
+    doc(
+        "spooky_hash_v2_64",
+        "spooky_hash_v2_64(varbinary) -> varbinary",
+        "spooky_hash_v2_64(X'') = X'232706FC6BF50919'",
+    ),
     doc("to_base32", "to_base32(varbinary) -> varchar", "to_base32(X'6869') = 'NBUQ===='"),
     doc("to_base64", "to_base64(varbinary) -> varchar", "to_base64(X'6869') = 'aGk='"),
     doc("to_base64url", "to_base64url(varbinary) -> varchar", "to_base64url(X'FBFF') = '-_8='"),

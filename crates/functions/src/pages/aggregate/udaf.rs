@@ -46,7 +46,7 @@ pub(super) struct Aggregate {
     rewrite: Option<Rewrite>,
     ordered: bool,
     duplicates_matter: bool,
-    retracts: bool,
+    retracts: fn(&Setup) -> bool,
     empty: Option<ScalarValue>,
 }
 
@@ -68,7 +68,7 @@ impl Aggregate {
             rewrite: None,
             ordered: false,
             duplicates_matter: true,
-            retracts: false,
+            retracts: |_| false,
             empty: None,
         }
     }
@@ -85,9 +85,9 @@ impl Aggregate {
         self
     }
 
-    /// The accumulator can take rows back.
-    pub(super) fn retracts(mut self) -> Self {
-        self.retracts = true;
+    /// The accumulator can take rows back, for the types of which `retracts` says so.
+    pub(super) fn retracts(mut self, retracts: fn(&Setup) -> bool) -> Self {
+        self.retracts = retracts;
         self
     }
 
@@ -187,11 +187,11 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        if self.retracts && !self.collects(args.is_distinct, false) {
-            return (self.make)(&Self::setup(&args));
+        let setup = Self::setup(&args);
+        if (self.retracts)(&setup) && !self.collects(args.is_distinct, false) {
+            return (self.make)(&setup);
         }
-        let distinct = args.is_distinct && self.duplicates_matter;
-        Ok(Box::new(Sliding::new(Self::setup(&args), self.make, distinct)))
+        Ok(Box::new(Sliding::new(setup, self.make, args.is_distinct && self.duplicates_matter)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {

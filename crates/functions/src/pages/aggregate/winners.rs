@@ -280,3 +280,57 @@ impl GroupsAccumulator for Winners {
         size_of_val(self) + self.bytes + self.held.capacity() * size_of::<Option<Held>>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::array::{AsArray, Float64Array, StringViewArray};
+
+    use super::*;
+
+    fn columns(values: Vec<Option<&str>>, keys: Vec<Option<f64>>) -> Vec<ArrayRef> {
+        vec![Arc::new(StringViewArray::from(values)), Arc::new(Float64Array::from(keys))]
+    }
+
+    fn setup() -> Setup {
+        Setup { args: vec![DataType::Utf8View, DataType::Float64], returns: DataType::Utf8View }
+    }
+
+    fn texts(array: &ArrayRef) -> Vec<Option<&str>> {
+        array.as_string_view().iter().collect()
+    }
+
+    #[test]
+    fn the_greatest_key_wins_and_nan_never_does() {
+        let mut groups = max_by_groups(&setup()).unwrap();
+        let first = columns(vec![Some("a"), Some("b"), Some("x")], vec![Some(1.0), Some(f64::NAN), None]);
+        groups.update_batch(&first, &[0, 0, 1], None, 2).unwrap();
+        let second = columns(vec![None, Some("c"), Some("d")], vec![Some(3.0), Some(2.0), Some(9.0)]);
+        let keep = BooleanArray::from(vec![true, true, false]);
+        groups.update_batch(&second, &[0, 0, 1], Some(&keep), 3).unwrap();
+        // The winner of the first group has the value NULL; the others have no winner.
+        assert_eq!(texts(&groups.evaluate(EmitTo::All).unwrap()), [None, None, None]);
+    }
+
+    #[test]
+    fn states_compete() {
+        let (mut left, right) = (min_by_groups(&setup()).unwrap(), min_by_groups(&setup()).unwrap());
+        left.update_batch(&columns(vec![Some("a")], vec![Some(2.0)]), &[0], None, 1).unwrap();
+        let rows = columns(vec![Some("b"), Some("c"), Some("d")], vec![Some(1.0), Some(5.0), None]);
+        let keep = BooleanArray::from(vec![true, true, true]);
+        let states = right.convert_to_state(&rows, Some(&keep)).unwrap();
+        left.merge_batch(&states, &[0, 1, 2], 3).unwrap();
+        assert_eq!(texts(&left.evaluate(EmitTo::First(1)).unwrap()), [Some("b")]);
+        assert_eq!(texts(&left.evaluate(EmitTo::All).unwrap()), [Some("c"), None]);
+    }
+
+    #[test]
+    fn any_value_is_the_first_that_is_known() {
+        let setup = Setup { args: vec![DataType::Utf8View], returns: DataType::Utf8View };
+        let mut groups = any_groups(&setup).unwrap();
+        let values = columns(vec![None, Some("a"), Some("b")], vec![None; 3]);
+        groups.update_batch(&values[..1], &[0, 0, 0], None, 2).unwrap();
+        assert_eq!(texts(&groups.evaluate(EmitTo::All).unwrap()), [Some("a"), None]);
+    }
+}

@@ -70,6 +70,16 @@ pub(crate) fn xxh64(bytes: &[u8]) -> u64 {
     twox_hash::XxHash64::oneshot(0, bytes)
 }
 
+pub(super) fn spooky_hash_v2_32(call: &Call) -> Result<ArrayRef> {
+    let bytes = call.bytes(0)?;
+    call.binaries(|i| Ok(bytes.get(i).map(|b| (super::spooky::hash(b) as u32).to_be_bytes())))
+}
+
+pub(super) fn spooky_hash_v2_64(call: &Call) -> Result<ArrayRef> {
+    let bytes = call.bytes(0)?;
+    call.binaries(|i| Ok(bytes.get(i).map(|b| super::spooky::hash(b).to_be_bytes())))
+}
+
 pub(super) fn murmur3(call: &Call) -> Result<ArrayRef> {
     let bytes = call.bytes(0)?;
     call.binaries(|i| Ok(bytes.get(i).map(murmur3_x64_128)))
