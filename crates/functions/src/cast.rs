@@ -19,7 +19,7 @@ use crate::temporal::{Zone, parse_timestamp};
 use crate::text::{Formatter, Style};
 use crate::types::{self, Type};
 
-pub(crate) use json::writer as json_writer;
+pub(crate) use json::{Write as JsonWrite, writer as json_writer};
 pub(crate) use number::rescale;
 pub(crate) use temporal::utc_clock;
 

@@ -127,17 +127,17 @@ impl Zone {
     }
 
     /// The name as Trino prints it: `UTC`, `+05:45`, `America/New_York`.
-    pub(crate) fn name(&self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
-            Self::Fixed(seconds) => offset_text(*seconds),
+            Self::Fixed(seconds) => offset_text(seconds),
             Self::Region(tz) => tz.name().to_string(),
         }
     }
 
     /// Seconds east of UTC at an instant (seconds since 1970-01-01 UTC).
-    pub(crate) fn offset_at(&self, utc: i64) -> i32 {
+    pub(crate) fn offset_at(self, utc: i64) -> i32 {
         match self {
-            Self::Fixed(seconds) => *seconds,
+            Self::Fixed(seconds) => seconds,
             Self::Region(Tz::UTC) => 0,
             Self::Region(tz) => tz.offset_from_utc_datetime(&naive(utc)).fix().local_minus_utc(),
         }
@@ -145,9 +145,9 @@ impl Zone {
 
     /// The instant of a local time. In a gap the clock runs on by the gap's length, in an overlap the earlier instant
     /// is meant.
-    pub(crate) fn to_utc(&self, local: i64) -> i64 {
+    pub(crate) fn to_utc(self, local: i64) -> i64 {
         match self {
-            Self::Fixed(seconds) => local - i64::from(*seconds),
+            Self::Fixed(seconds) => local - i64::from(seconds),
             Self::Region(Tz::UTC) => local,
             Self::Region(tz) => match tz.offset_from_local_datetime(&naive(local)) {
                 chrono::MappedLocalTime::Single(o) | chrono::MappedLocalTime::Ambiguous(o, _) => {
@@ -159,9 +159,9 @@ impl Zone {
     }
 
     /// The abbreviation in force at an instant: `EST`, `UTC`, `+05:45`.
-    pub(crate) fn abbreviation(&self, utc: i64) -> String {
+    pub(crate) fn abbreviation(self, utc: i64) -> String {
         match self {
-            Self::Fixed(seconds) => offset_text(*seconds),
+            Self::Fixed(seconds) => offset_text(seconds),
             Self::Region(tz) => {
                 let offset = tz.offset_from_utc_datetime(&naive(utc));
                 let _ = offset.dst_offset();
@@ -175,7 +175,7 @@ impl Zone {
 pub(crate) fn offset_text(seconds: i32) -> String {
     let sign = if seconds < 0 { '-' } else { '+' };
     let s = seconds.unsigned_abs();
-    if s % 60 == 0 {
+    if s.is_multiple_of(60) {
         format!("{sign}{:02}:{:02}", s / 3600, s / 60 % 60)
     } else {
         format!("{sign}{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn zones_gaps_and_overlaps() {
         let berlin = Zone::parse("Europe/Berlin").unwrap();
-        let at = |y, m, d, h, min| days_from_civil(y, m, d) * DAY + h * 3600 + min * 60;
+        let at = |y, m, d, h: i64, min: i64| days_from_civil(y, m, d) * DAY + h * 3600 + min * 60;
         // 02:30 does not exist on 31 March 2013: the clock reads 03:30, which is 01:30 UTC.
         assert_eq!(berlin.to_utc(at(2013, 3, 31, 2, 30)), at(2013, 3, 31, 1, 30));
         // 02:30 happens twice on 27 October 2013: the first is meant.

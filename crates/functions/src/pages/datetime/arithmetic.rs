@@ -123,22 +123,12 @@ pub(crate) fn common(arguments: &[DataType]) -> Option<DataType> {
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
-        Scalar::with(
-            "date_trunc",
-            coerce(&[Param::Varchar], 1),
-            |types, _| Ok(types[1].clone()),
-            |call| truncate(call),
-        )
-        .preimage(|args, literal, _| Ok(preimage(args, literal)))
-        .build(),
-        Scalar::with(
-            "date_add",
-            coerce(&[Param::Varchar, Param::Bigint], 1),
-            |types, _| Ok(types[2].clone()),
-            |call| add(call),
-        )
-        .build(),
-        Scalar::with("date_diff", coerce(&[Param::Varchar], 2), |_, _| Ok(DataType::Int64), |call| diff(call)).build(),
+        Scalar::with("date_trunc", coerce(&[Param::Varchar], 1), |types, _| Ok(types[1].clone()), truncate)
+            .preimage(|args, literal, _| Ok(preimage(args, literal)))
+            .build(),
+        Scalar::with("date_add", coerce(&[Param::Varchar, Param::Bigint], 1), |types, _| Ok(types[2].clone()), add)
+            .build(),
+        Scalar::with("date_diff", coerce(&[Param::Varchar], 2), |_, _| Ok(DataType::Int64), diff).build(),
         Scalar::new(
             "date",
             &[&[Param::Date], &[Param::Timestamp], &[Param::TimestampTz], &[Param::Varchar]],
