@@ -323,7 +323,7 @@ pub(crate) fn case(operand: Option<Expr>, conditions: Vec<CaseWhen>, otherwise: 
     }
 }
 
-fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
+pub(crate) fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
     let params = params.into_iter().map(|name| LambdaFunctionParameter { name, data_type: None }).collect();
     Expr::Lambda(LambdaFunction {
         params: sqlparser::ast::OneOrManyWithParens::Many(params),
@@ -530,6 +530,11 @@ fn listagg(p: &mut Parser<'_>) -> Result<Expr> {
         }
     }
     p.expect_token(&Token::RParen)?;
+    // What WITHIN GROUP stands for: the value, the separator, and three arguments about overflow.
+    if args.len() == 5 && !p.peek_keyword(Keyword::WITHIN) {
+        args.truncate(2);
+        return Ok(call("listagg", args));
+    }
     p.expect_keyword_is(Keyword::WITHIN)?;
     p.expect_keyword_is(Keyword::GROUP)?;
     p.expect_token(&Token::LParen)?;

@@ -26,6 +26,7 @@ mod scopes;
 mod ties;
 mod tokens;
 mod types;
+mod windows;
 
 use sqlparser::ast::Statement;
 use sqlparser::parser::Parser;

@@ -13,7 +13,7 @@ use sqlparser::ast::{
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, text};
 use crate::output::last_part;
-use crate::{order, relations, rows, scopes, ties};
+use crate::{order, relations, rows, scopes, ties, windows};
 
 /// Rewrites `statement` in place.
 ///
@@ -166,6 +166,8 @@ impl Lower<'_> {
                     other => Err(Error::unsupported(format!("access {other}"))),
                 })?
             }
+            // The planner's own array literal does not see the parameters of lambdas around it.
+            Expr::Array(array) => call("make_array", array.elem),
             Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => call("concat", vec![*left, *right]),
             Expr::Tuple(values) => call("struct", values),
             // The planner forgets the parameters of a lambda inside an array's brackets.
@@ -175,7 +177,8 @@ impl Lower<'_> {
                     restore_frame(spec.window_frame.as_mut());
                 }
                 plain_arguments(&mut f);
-                match reduce_aggregate(&f) {
+                windows::empty_frame(&mut f);
+                match windows::ordered_array(&f).or_else(|| reduce_aggregate(&f)) {
                     Some(reduced) => reduced,
                     None => {
                         mark_lambda_call(&mut f);
@@ -306,7 +309,7 @@ fn reduce_aggregate(f: &Function) -> Option<Expr> {
 }
 
 /// A function with a lambda is another one than its namesake without: its name gets [`LAMBDA_CALL`] in front.
-fn mark_lambda_call(f: &mut Function) {
+pub(crate) fn mark_lambda_call(f: &mut Function) {
     let FunctionArguments::List(list) = &f.args else { return };
     let lambda = |a: &FunctionArg| matches!(a, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Lambda(_))));
     if list.args.iter().any(lambda)
