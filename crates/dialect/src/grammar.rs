@@ -319,7 +319,8 @@ pub(crate) fn case(operand: Option<Expr>, conditions: Vec<CaseWhen>, otherwise: 
     }
 }
 
-fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
+/// `(params) -> body`.
+pub(crate) fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
     let params = params.into_iter().map(|name| LambdaFunctionParameter { name, data_type: None }).collect();
     Expr::Lambda(LambdaFunction {
         params: sqlparser::ast::OneOrManyWithParens::Many(params),
