@@ -323,6 +323,7 @@ pub(crate) fn case(operand: Option<Expr>, conditions: Vec<CaseWhen>, otherwise: 
     }
 }
 
+/// `(params) -> body`.
 pub(crate) fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
     let params = params.into_iter().map(|name| LambdaFunctionParameter { name, data_type: None }).collect();
     Expr::Lambda(LambdaFunction {
