@@ -159,8 +159,8 @@ pub(crate) fn text(value: impl Into<String>) -> Expr {
 }
 
 /// An integer literal that lowering leaves alone.
-pub(crate) fn number(value: impl ToString) -> Expr {
-    Expr::Value(ValueWithSpan { value: Value::Number(value.to_string(), false), span: Span::empty() })
+pub(crate) fn number(value: impl Into<String>) -> Expr {
+    Expr::Value(ValueWithSpan { value: Value::Number(value.into(), false), span: Span::empty() })
 }
 
 fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {

@@ -201,15 +201,16 @@ pub(crate) fn read(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
                 if name == "json_object" {
                     let keyed = take(p, &["key"]);
                     args.push(p.parse_subexpr(0)?);
-                    if keyed || !p.consume_token(&Token::Colon) {
-                        if !take(p, &["value"]) {
-                            let found = p.peek_token_ref().clone();
-                            return p.expected("VALUE", found);
-                        }
+                    if (keyed || !p.consume_token(&Token::Colon)) && !take(p, &["value"]) {
+                        let found = p.peek_token_ref().clone();
+                        return p.expected("VALUE", found);
                     }
                 }
-                args.push(p.parse_expr()?);
-                formats.push(format(p)?);
+                let value = p.parse_expr()?;
+                let format = format(p)?;
+                // What a JSON function returns is JSON in another one, not text.
+                formats.push(if format.is_empty() && is_json_call(&value) { "json".to_owned() } else { format });
+                args.push(value);
                 if !p.consume_token(&Token::Comma) {
                     break;
                 }
@@ -231,6 +232,12 @@ pub(crate) fn read(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
         _ => return Ok(None),
     };
     Ok(Some(expr))
+}
+
+fn is_json_call(e: &Expr) -> bool {
+    let Expr::Function(f) = e else { return false };
+    let name = f.name.to_string();
+    ["$json_object", "$json_array", "$json_query"].iter().any(|n| name.trim_matches('"') == *n)
 }
 
 fn wrapper(p: &mut Parser<'_>, clauses: &mut Clauses) {

@@ -109,7 +109,7 @@ impl VisitorMut for Lower<'_> {
             offset.iter_mut().for_each(|o| restore_number(&mut o.value));
         }
         if let Some(Fetch { with_ties, quantity, .. }) = query.fetch.take() {
-            let mut quantity = quantity.unwrap_or_else(|| crate::grammar::number(1));
+            let mut quantity = quantity.unwrap_or_else(|| crate::grammar::number("1"));
             restore_number(&mut quantity);
             if with_ties {
                 return match ties::rank(query, quantity) {
@@ -121,7 +121,7 @@ impl VisitorMut for Lower<'_> {
                 Some(LimitClause::LimitOffset { limit, .. }) => *limit = Some(quantity),
                 _ => {
                     query.limit_clause =
-                        Some(LimitClause::LimitOffset { limit: Some(quantity), offset: None, limit_by: vec![] })
+                        Some(LimitClause::LimitOffset { limit: Some(quantity), offset: None, limit_by: vec![] });
                 }
             }
         }
@@ -134,7 +134,7 @@ impl Lower<'_> {
         let taken = std::mem::replace(expr, Expr::Tuple(Vec::new()));
         *expr = match taken {
             Expr::Value(v) => match v.value {
-                Value::Number(digits, false) => number(digits)?,
+                Value::Number(digits, false) => number(&digits)?,
                 Value::UnicodeStringLiteral(s) => text(s),
                 value => Expr::Value(sqlparser::ast::ValueWithSpan { value, span: v.span }),
             },
@@ -155,6 +155,8 @@ impl Lower<'_> {
             }
             Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => call("concat", vec![*left, *right]),
             Expr::Tuple(values) => call("struct", values),
+            // The planner forgets the parameters of a lambda inside an array's brackets.
+            Expr::Array(array) if !self.lambda_parameters.is_empty() => call("make_array", array.elem),
             Expr::Function(mut f) => {
                 if let Some(WindowType::WindowSpec(spec)) = &mut f.over {
                     restore_frame(spec.window_frame.as_mut());
@@ -223,11 +225,11 @@ pub fn field(e: Expr, name: &str) -> Expr {
 }
 
 /// Trino's types of number literals: integer, else bigint; decimal with a point; double with an exponent.
-fn number(digits: String) -> Result<Expr> {
+fn number(digits: &str) -> Result<Expr> {
     let plain = digits.replace('_', "");
     let of = |data_type| Expr::Cast {
         kind: CastKind::Cast,
-        expr: Box::new(crate::grammar::number(&plain)),
+        expr: Box::new(crate::grammar::number(plain.as_str())),
         data_type,
         array: false,
         format: None,

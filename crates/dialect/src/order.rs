@@ -33,7 +33,7 @@ pub(crate) fn resolve(query: &mut Query) -> Result<()> {
         let at = select.projection.iter().position(|item| meaning(item).is_some_and(|e| e == wanted));
         let counted = select.projection.iter().all(|i| meaning(i).is_some());
         if let (Some(at), true) = (at, counted) {
-            key.expr = number(at + 1);
+            key.expr = number((at + 1).to_string());
         }
     }
     Ok(())

@@ -64,10 +64,10 @@ fn wrap(query: &mut Box<Query>, n: usize) {
         at: None,
     };
     let row = Expr::Tuple((0..n).map(|i| Expr::Identifier(name(i))).collect());
-    query.body = Box::new(SetExpr::Select(Box::new(select(
+    *query.body = SetExpr::Select(Box::new(select(
         vec![SelectItem::UnnamedExpr(row)],
         TableFactor::Derived { lateral: false, subquery: Box::new(inner), alias: Some(alias), sample: None },
-    ))));
+    )));
 }
 
 /// A query without rows, to be replaced.
@@ -134,7 +134,7 @@ pub(crate) fn expand_items(items: &mut Vec<SelectItem>) {
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(e), options) => match fields(e) {
                 Ok(values) => expanded.extend(values.into_iter().map(SelectItem::UnnamedExpr)),
                 Err(e) => {
-                    expanded.push(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(e), options))
+                    expanded.push(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(*e), options));
                 }
             },
             other => expanded.push(other),
@@ -143,10 +143,10 @@ pub(crate) fn expand_items(items: &mut Vec<SelectItem>) {
     *items = expanded;
 }
 
-fn fields(e: Expr) -> Result<Vec<Expr>, Expr> {
+fn fields(e: Expr) -> Result<Vec<Expr>, Box<Expr>> {
     match e {
         Expr::Tuple(values) => Ok(values),
         Expr::Nested(inner) => fields(*inner),
-        other => Err(other),
+        other => Err(Box::new(other)),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn rank(query: &mut Query, n: Expr) -> Result<()> {
     };
     let offset = match query.limit_clause.take() {
         Some(LimitClause::LimitOffset { offset: Some(offset), .. }) => offset.value,
-        _ => number(0),
+        _ => number("0"),
     };
     let keys = keys.into_iter().map(|k| by_name(k, &query.body)).collect::<Result<Vec<_>>>()?;
     let window = |name: &str, alias: &str| {
@@ -57,7 +57,7 @@ pub(crate) fn rank(query: &mut Query, n: Expr) -> Result<()> {
     let mut outer = select(vec![SelectItem::Wildcard(shown)], ranked);
     outer.selection = Some(compare(after, BinaryOperator::And, within));
     query.with = with;
-    query.body = Box::new(SetExpr::Select(Box::new(outer)));
+    *query.body = SetExpr::Select(Box::new(outer));
     let order =
         OrderByExpr { expr: name("$row"), options: OrderByOptions { asc: None, nulls_first: None }, with_fill: None };
     query.order_by = Some(OrderBy { kind: OrderByKind::Expressions(vec![order]), interpolate: None });

@@ -25,13 +25,13 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
         Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
     let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
     let mut written = HashMap::new();
-    let mut tokens = merge_names(merge_numbers(raw));
+    let mut tokens = merge_names(&merge_numbers(raw));
     for t in &mut tokens {
         fold(t, &mut written)?;
     }
     let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
     let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
-    Ok(Tokens { tokens: parenthesize_values(tokens), written, hidden })
+    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden })
 }
 
 /// Trino ignores the case of names, even quoted ones; quoted names are folded here, unquoted ones by the planner.
@@ -121,7 +121,7 @@ fn quoted(value: String) -> Token {
 }
 
 /// Makes one quoted name of the adjacent tokens that spell an id or an ARN, and of `$EDS_ID`.
-fn merge_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+fn merge_names(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut i = 0;
     while i < tokens.len() {
@@ -165,7 +165,7 @@ fn merge_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 }
 
 /// `VALUES 1, 2` → `VALUES (1), (2)`: every row that is not parenthesized as a whole gets its parentheses.
-fn parenthesize_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+fn parenthesize_values(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut out = Vec::with_capacity(tokens.len());
     let mut i = 0;
     while i < tokens.len() {
@@ -180,11 +180,11 @@ fn parenthesize_values(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         out.push(tokens[i].clone());
         i += 1;
         if starts_rows {
-            let (start, end) = (i, end_of_rows(&tokens, i));
+            let (start, end) = (i, end_of_rows(tokens, i));
             let mut row = start;
             while row < end {
-                let stop = end_of_row(&tokens, row, end);
-                let inner = parenthesize_values(tokens[row..stop].to_vec());
+                let stop = end_of_row(tokens, row, end);
+                let inner = parenthesize_values(&tokens[row..stop]);
                 if is_row(&tokens[row..stop]) {
                     out.extend(inner);
                 } else {

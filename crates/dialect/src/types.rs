@@ -117,7 +117,7 @@ fn parameters(p: &mut Parser<'_>) -> Result<String, ParserError> {
     if !p.consume_token(&Token::LParen) {
         return Ok(String::new());
     }
-    let numbers = p.parse_comma_separated(|p| p.parse_literal_uint())?;
+    let numbers = p.parse_comma_separated(Parser::parse_literal_uint)?;
     p.expect_token(&Token::RParen)?;
     Ok(format!("({})", numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")))
 }

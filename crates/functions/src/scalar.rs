@@ -26,8 +26,6 @@ pub(crate) enum Param {
     /// Any number, seen as `Float64`.
     Double,
     Boolean,
-    /// Binary in any encoding, seen as `Binary`.
-    Varbinary,
     Date,
     /// A timestamp without zone, of any unit; text of a date is not taken.
     Timestamp,
@@ -45,8 +43,6 @@ pub(crate) enum Param {
     /// A list, seen as `List`; its elements unchanged.
     Array,
     Map,
-    /// Anything, unchanged.
-    Any,
 }
 
 /// The type an argument takes for a parameter, if it is acceptable there. `NULL` is acceptable everywhere.
@@ -58,10 +54,6 @@ pub(crate) fn accept(t: &DataType, param: Param) -> Option<DataType> {
         Param::Bigint => fixed(t.is_integer(), DataType::Int64),
         Param::Double => fixed(t.is_numeric(), DataType::Float64),
         Param::Boolean => fixed(matches!(t, DataType::Boolean), DataType::Boolean),
-        Param::Varbinary => fixed(
-            matches!(t, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)),
-            DataType::Binary,
-        ),
         Param::Date => fixed(matches!(t, DataType::Date32), DataType::Date32),
         Param::Timestamp => match t {
             DataType::Timestamp(_, None) => Some(t.clone()),
@@ -93,7 +85,6 @@ pub(crate) fn accept(t: &DataType, param: Param) -> Option<DataType> {
             DataType::Map(_, _) => Some(t.clone()),
             _ => fixed(false, types::map_of(DataType::Utf8View, DataType::Null)),
         },
-        Param::Any => Some(t.clone()),
     }
 }
 

@@ -116,9 +116,8 @@ impl<'a> Parser<'a> {
         self.deeper(|p| {
             let mut left = p.product()?;
             loop {
-                let op = match p.rest().chars().next() {
-                    Some(c @ ('+' | '-')) => c,
-                    _ => return Some(left),
+                let Some(op @ ('+' | '-')) = p.rest().chars().next() else {
+                    return Some(left);
                 };
                 p.pos += 1;
                 left = Node::Arithmetic(Box::new(left), op, Box::new(p.product()?));
@@ -129,9 +128,8 @@ impl<'a> Parser<'a> {
     fn product(&mut self) -> Option<Node> {
         let mut left = self.signed()?;
         loop {
-            let op = match self.rest().chars().next() {
-                Some(c @ ('*' | '/' | '%')) => c,
-                _ => return Some(left),
+            let Some(op @ ('*' | '/' | '%')) = self.rest().chars().next() else {
+                return Some(left);
             };
             self.pos += 1;
             left = Node::Arithmetic(Box::new(left), op, Box::new(self.signed()?));

@@ -127,17 +127,17 @@ impl Zone {
     }
 
     /// The name as Trino prints it: `UTC`, `+05:45`, `America/New_York`.
-    pub(crate) fn name(&self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
-            Self::Fixed(seconds) => offset_text(*seconds),
+            Self::Fixed(seconds) => offset_text(seconds),
             Self::Region(tz) => tz.name().to_string(),
         }
     }
 
     /// Seconds east of UTC at an instant (seconds since 1970-01-01 UTC).
-    pub(crate) fn offset_at(&self, utc: i64) -> i32 {
+    pub(crate) fn offset_at(self, utc: i64) -> i32 {
         match self {
-            Self::Fixed(seconds) => *seconds,
+            Self::Fixed(seconds) => seconds,
             Self::Region(Tz::UTC) => 0,
             Self::Region(tz) => tz.offset_from_utc_datetime(&naive(utc)).fix().local_minus_utc(),
         }
@@ -145,9 +145,9 @@ impl Zone {
 
     /// The instant of a local time. In a gap the clock runs on by the gap's length, in an overlap the earlier instant
     /// is meant.
-    pub(crate) fn to_utc(&self, local: i64) -> i64 {
+    pub(crate) fn to_utc(self, local: i64) -> i64 {
         match self {
-            Self::Fixed(seconds) => local - i64::from(*seconds),
+            Self::Fixed(seconds) => local - i64::from(seconds),
             Self::Region(Tz::UTC) => local,
             Self::Region(tz) => match tz.offset_from_local_datetime(&naive(local)) {
                 chrono::MappedLocalTime::Single(o) | chrono::MappedLocalTime::Ambiguous(o, _) => {
@@ -159,9 +159,9 @@ impl Zone {
     }
 
     /// The abbreviation in force at an instant: `EST`, `UTC`, `+05:45`.
-    pub(crate) fn abbreviation(&self, utc: i64) -> String {
+    pub(crate) fn abbreviation(self, utc: i64) -> String {
         match self {
-            Self::Fixed(seconds) => offset_text(*seconds),
+            Self::Fixed(seconds) => offset_text(seconds),
             Self::Region(tz) => {
                 let offset = tz.offset_from_utc_datetime(&naive(utc));
                 let _ = offset.dst_offset();
@@ -175,7 +175,7 @@ impl Zone {
 pub(crate) fn offset_text(seconds: i32) -> String {
     let sign = if seconds < 0 { '-' } else { '+' };
     let s = seconds.unsigned_abs();
-    if s % 60 == 0 {
+    if s.is_multiple_of(60) {
         format!("{sign}{:02}:{:02}", s / 3600, s / 60 % 60)
     } else {
         format!("{sign}{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
@@ -219,8 +219,6 @@ pub(crate) struct Parsed<'a> {
     pub(crate) digits: u8,
     /// Text after the time, which names a zone.
     pub(crate) zone: Option<&'a str>,
-    /// Whether a time of day is given.
-    pub(crate) has_time: bool,
 }
 
 struct Cursor<'a> {
@@ -310,20 +308,19 @@ pub(crate) fn parse_time(text: &str) -> Option<Parsed<'_>> {
     let mut c = Cursor { text, pos: 0 };
     let (seconds, picos, digits) = time_part(&mut c)?;
     let zone = c.rest().trim();
-    Some(Parsed { seconds, picos, digits, zone: (!zone.is_empty()).then_some(zone), has_time: true })
+    Some(Parsed { seconds, picos, digits, zone: (!zone.is_empty()).then_some(zone) })
 }
 
-/// Reads Trino's timestamp text: `yyyy-m-d[ h:m[:s[.fraction]]][ zone]`. With `lenient` a `T` may separate date and
-/// time, as CloudTrail Lake accepts in comparisons.
-pub(crate) fn parse_timestamp(text: &str, lenient: bool) -> Option<Parsed<'_>> {
+/// Reads Trino's timestamp text: `yyyy-m-d[ h:m[:s[.fraction]]][ zone]`.
+pub(crate) fn parse_timestamp(text: &str) -> Option<Parsed<'_>> {
     let text = text.trim();
     let mut c = Cursor { text, pos: 0 };
     let days = date_part(&mut c)?;
-    let mut parsed = Parsed { seconds: days * DAY, picos: 0, digits: 0, zone: None, has_time: false };
+    let mut parsed = Parsed { seconds: days * DAY, picos: 0, digits: 0, zone: None };
     if c.rest().is_empty() {
         return Some(parsed);
     }
-    if !(c.eat(b' ') || (lenient && (c.eat(b'T') || c.eat(b't')))) {
+    if !c.eat(b' ') {
         return None;
     }
     let start = c.pos;
@@ -332,7 +329,6 @@ pub(crate) fn parse_timestamp(text: &str, lenient: bool) -> Option<Parsed<'_>> {
         parsed.seconds += seconds;
         parsed.picos = picos;
         parsed.digits = digits;
-        parsed.has_time = true;
     } else {
         c.pos = start;
     }
@@ -381,7 +377,7 @@ mod tests {
     #[test]
     fn zones_gaps_and_overlaps() {
         let berlin = Zone::parse("Europe/Berlin").unwrap();
-        let at = |y, m, d, h, min| days_from_civil(y, m, d) * DAY + h * 3600 + min * 60;
+        let at = |y, m, d, h: i64, min: i64| days_from_civil(y, m, d) * DAY + h * 3600 + min * 60;
         // 02:30 does not exist on 31 March 2013: the clock reads 03:30, which is 01:30 UTC.
         assert_eq!(berlin.to_utc(at(2013, 3, 31, 2, 30)), at(2013, 3, 31, 1, 30));
         // 02:30 happens twice on 27 October 2013: the first is meant.
@@ -393,11 +389,10 @@ mod tests {
 
     #[test]
     fn timestamps_are_read_as_trino_reads_them() {
-        let p = parse_timestamp("2001-1-22 03:04:05.321 +07:09", false).unwrap();
+        let p = parse_timestamp("2001-1-22 03:04:05.321 +07:09").unwrap();
         assert_eq!((p.picos, p.digits, p.zone), (321_000_000_000, 3, Some("+07:09")));
-        assert!(parse_timestamp("2020-05-10T12:34:56", false).is_none());
-        assert!(parse_timestamp("2020-05-10T12:34:56Z", true).is_some());
-        assert!(parse_timestamp("2022-01-00", false).is_none());
+        assert!(parse_timestamp("2020-05-10T12:34:56").is_none());
+        assert!(parse_timestamp("2022-01-00").is_none());
         assert!(parse_date("2013- 2-02").is_none());
     }
 }

@@ -85,7 +85,8 @@ pub(super) fn to_json(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(json_array(Arc::new(out.finish())))
 }
 
-type Write = Box<dyn Fn(usize, &mut String)>;
+/// Appends the JSON of a row's value.
+pub(crate) type Write = Box<dyn Fn(usize, &mut String)>;
 
 /// Writes values of an array as JSON, `null` for NULL.
 pub(crate) fn writer(array: &ArrayRef) -> Result<Write> {
@@ -95,13 +96,13 @@ pub(crate) fn writer(array: &ArrayRef) -> Result<Write> {
         DataType::Float32 => {
             let a = array.as_primitive::<Float32Type>().clone();
             Box::new(move |row, out| {
-                float(a.value(row).is_finite(), |o| text::real(a.value(row), Style::Result, o), out)
+                float(a.value(row).is_finite(), |o| text::real(a.value(row), Style::Result, o), out);
             })
         }
         DataType::Float64 => {
             let a = array.as_primitive::<Float64Type>().clone();
             Box::new(move |row, out| {
-                float(a.value(row).is_finite(), |o| text::double(a.value(row), Style::Result, o), out)
+                float(a.value(row).is_finite(), |o| text::double(a.value(row), Style::Result, o), out);
             })
         }
         DataType::Decimal128(_, scale) => {

@@ -234,7 +234,7 @@ fn entries(call: &Call<'_>, multi: bool) -> Result<ArrayRef> {
 /// Of a key that several maps hold, the last map's value is taken; NULL maps make the result NULL.
 fn concat(call: &Call<'_>) -> Result<ArrayRef> {
     let arrays = call.arrays()?;
-    let all: Vec<&MapArray> = arrays.iter().map(|a| a.as_map()).collect();
+    let all: Vec<&MapArray> = arrays.iter().map(AsArray::as_map).collect();
     let columns = |of: fn(&MapArray) -> &ArrayRef| -> Result<ArrayRef> {
         let parts: Vec<&dyn Array> = all.iter().map(|m| of(m).as_ref()).collect();
         Ok(arrow::compute::concat(&parts)?)

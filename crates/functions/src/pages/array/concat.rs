@@ -185,9 +185,8 @@ fn zip(call: &Call<'_>) -> Result<ArrayRef> {
         .zip(columns)
         .map(|(l, column)| Ok(arrow::compute::take(l.values(), &UInt64Array::from(column), None)?))
         .collect::<Result<Vec<_>>>()?;
-    let fields = match types::row_of(arrays.iter().map(|a| a.data_type().clone())) {
-        DataType::Struct(fields) => fields,
-        _ => return crate::scalar::mismatch("zip makes rows"),
+    let DataType::Struct(fields) = types::row_of(arrays.iter().map(|a| a.data_type().clone())) else {
+        return crate::scalar::mismatch("zip makes rows");
     };
     let rows: ArrayRef = Arc::new(StructArray::try_new(fields, arrays, None)?);
     Ok(Arc::new(list(rows, lengths, valid)?))

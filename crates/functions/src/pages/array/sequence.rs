@@ -35,7 +35,7 @@ fn coerce(t: &[DataType]) -> Option<Vec<DataType>> {
         [] if matches!(common, DataType::Timestamp(_, _)) => return None,
         [] => {}
         [s] if common == DataType::Int64 && (s.is_integer() || matches!(s, DataType::Null)) => {
-            out.push(DataType::Int64)
+            out.push(DataType::Int64);
         }
         [DataType::Duration(_)] if common != DataType::Int64 => out.push(DataType::Duration(TimeUnit::Millisecond)),
         [s @ DataType::Interval(IntervalUnit::YearMonth)] if common != DataType::Int64 => out.push(s.clone()),

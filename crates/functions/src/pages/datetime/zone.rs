@@ -43,7 +43,12 @@ fn zoned(t: &DataType, zone: Arc<str>) -> DataType {
 }
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
-    const MOMENT: &[&[Param]] = &[&[Param::Timestamp, Param::Varchar], &[Param::TimestampTz, Param::Varchar]];
+    const MOMENT: &[&[Param]] = &[
+        &[Param::Timestamp, Param::Varchar],
+        &[Param::TimestampTz, Param::Varchar],
+        &[Param::Timestamp, Param::IntervalDay],
+        &[Param::TimestampTz, Param::IntervalDay],
+    ];
     vec![
         Scalar::with(
             "at_timezone",
@@ -60,7 +65,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             "with_timezone",
             |t| crate::scalar::overload(t, &[&[Param::Timestamp, Param::Varchar]]),
             |t, constants| Ok(zoned(&t[0], zone_type(constants[1])?)),
-            |call| with_timezone(call),
+            with_timezone,
         )
         .build(),
         Scalar::new("timezone", &[&[Param::TimestampTz], &[Param::TimeTz]], DataType::Utf8View, |call| {

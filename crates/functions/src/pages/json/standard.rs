@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 use datafusion_common::{DataFusionError, Result, ScalarValue, plan_err};
 use datafusion_expr::ScalarUDF;
 
-use crate::cast::{OnError, as_text, cast, json_writer};
+use crate::cast::{JsonWrite, OnError, as_text, cast, json_writer};
 use crate::scalar::{Call, Scalar, fail, text_of};
 use crate::sql_path::{Item, SqlPath, evaluate};
 use crate::types::{self, Type};
@@ -175,7 +175,7 @@ fn items(
 /// JSON documents, or values that become JSON.
 enum Inputs {
     Documents(ArrayRef),
-    Values(ArrayRef, Box<dyn Fn(usize, &mut String)>),
+    Values(ArrayRef, JsonWrite),
 }
 
 impl Inputs {

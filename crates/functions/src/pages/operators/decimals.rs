@@ -61,7 +61,7 @@ pub(super) fn compute(op: Op, left: &ArrayRef, right: &ArrayRef, to: &DataType) 
             Op::Multiply => i256::from_i128(x).checked_mul(i256::from_i128(y)),
             Op::Divide => widen(x, s - s1 + s2).and_then(|x| divide(x, i256::from_i128(y))),
         };
-        match exact.and_then(|v| v.to_i128()).filter(|v| v.abs() < limit) {
+        match exact.and_then(i256::to_i128).filter(|v| v.abs() < limit) {
             Some(v) => out.append_value(v),
             None => return out_of_range("Decimal overflow"),
         }
