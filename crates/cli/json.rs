@@ -11,9 +11,15 @@ pub(crate) fn strings(v: &Value) -> Json {
         Value::Number(s) | Value::Text(s) | Value::Json(s) => Json::String(s.clone()),
         Value::Array(items) => Json::Array(items.iter().map(strings).collect()),
         Value::Row(fields) => Json::Array(fields.iter().map(|(_, v)| strings(v)).collect()),
-        Value::Map(entries) => {
-            Json::Object(entries.iter().map(|(k, v)| (k.text().unwrap_or_default(), strings(v))).collect())
-        }
+        Value::Map(entries) => Json::Object(entries.iter().map(|(k, v)| (key(k), strings(v))).collect()),
+    }
+}
+
+/// A key: text, or the JSON of an array or a row.
+fn key(k: &Value) -> String {
+    match k {
+        Value::Array(_) | Value::Row(_) | Value::Map(_) => strings(k).to_string(),
+        other => other.text().unwrap_or_default(),
     }
 }
 

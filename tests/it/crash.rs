@@ -8,7 +8,10 @@ use crate::program::{bucket, cloudtarn, ingest, rows, text};
 
 /// Everything of the table but where each event came from, which of two twins is kept may differ.
 fn table(store: &Path) -> Vec<String> {
-    rows(store, "SELECT eventID, eventTime, eventName, userIdentity.arn, eventJson FROM $EDS_ID ORDER BY eventID, eventJson")
+    rows(
+        store,
+        "SELECT eventID, eventTime, eventName, userIdentity.arn, eventJson FROM $EDS_ID ORDER BY eventID, eventJson",
+    )
 }
 
 #[test]

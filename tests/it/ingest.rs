@@ -12,7 +12,8 @@ fn every_event_once_and_a_second_run_takes_in_nothing() {
     let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
     let made = bucket(&from, 8_000);
     let raw = records(&from);
-    let distinct: HashSet<_> = raw.iter().map(|r| (r["eventID"].to_string(), r["recipientAccountId"].to_string())).collect();
+    let distinct: HashSet<_> =
+        raw.iter().map(|r| (r["eventID"].to_string(), r["recipientAccountId"].to_string())).collect();
     assert!(raw.len() > distinct.len(), "the corpus should hold events twice");
     assert_eq!((raw.len() as u64, distinct.len() as u64), (made.events, made.distinct_events));
 
@@ -37,7 +38,8 @@ fn event_json_is_kept_byte_for_byte() {
     let record = r#"{ "eventVersion":"1.08" ,"eventTime":"2026-01-01T00:00:00Z","eventName":"A\u0042","eventSource":"s3.amazonaws.com","extra":[1.50, 2e3]}"#;
     fs::write(from.join("a.json"), format!("{{\"Records\": [ {record} ]}}")).unwrap();
     ingest(&from, &store);
-    let ended = run(&["query", "SELECT eventJson, eventName FROM $EDS_ID", "--store", text(&store), "--output", "ndjson"]);
+    let ended =
+        run(&["query", "SELECT eventJson, eventName FROM $EDS_ID", "--store", text(&store), "--output", "ndjson"]);
     let row: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(row["eventJson"], record);
     assert_eq!(row["eventName"], "AB");
@@ -49,7 +51,11 @@ fn a_broken_file_is_told_and_the_rest_goes_on() {
     let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
     let day = from.join("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/01");
     fs::create_dir_all(&day).unwrap();
-    let record = |id: &str| format!(r#"{{"eventVersion":"1.08","eventTime":"2026-01-01T00:00:00Z","eventName":"A","eventSource":"s","eventID":"{id}"}}"#);
+    let record = |id: &str| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventTime":"2026-01-01T00:00:00Z","eventName":"A","eventSource":"s","eventID":"{id}"}}"#
+        )
+    };
     let gzip = |text: &str| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(text.as_bytes()).unwrap();
@@ -63,7 +69,16 @@ fn a_broken_file_is_told_and_the_rest_goes_on() {
     fs::write(from.join("notes.txt"), "hello").unwrap();
     let ended = run(&["ingest", text(&from), "--store", text(&store)]);
     assert_eq!(ended.code, Some(3), "{}", ended.err);
-    for part in ["5 files listed", "2  taken in", "1  empty", "1  not CloudTrail", "2  broken", "1  more records were broken", "gzip stream is damaged", "index 1"] {
+    for part in [
+        "5 files listed",
+        "2  taken in",
+        "1  empty",
+        "1  not CloudTrail",
+        "2  broken",
+        "1  more records were broken",
+        "gzip stream is damaged",
+        "index 1",
+    ] {
         assert!(ended.err.contains(part), "no `{part}` in\n{}", ended.err);
     }
     assert_eq!(rows(&store, "SELECT eventID FROM $EDS_ID ORDER BY 1"), ["good", "half"]);
@@ -77,7 +92,18 @@ fn a_part_of_a_bucket_and_a_store_of_another_name() {
     let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
     bucket(&from, 3_000);
     let account = records(&from)[0]["recipientAccountId"].as_str().unwrap().to_owned();
-    let ended = run(&["ingest", text(&from), "--store", text(&store), "--eds", "one-account", "--account", &account, "--until", "2026-03-03"]);
+    let ended = run(&[
+        "ingest",
+        text(&from),
+        "--store",
+        text(&store),
+        "--eds",
+        "one-account",
+        "--account",
+        &account,
+        "--until",
+        "2026-03-03",
+    ]);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let found = rows(&store, "SELECT DISTINCT recipientAccountId FROM \"one-account\"");
     assert_eq!(found, [account]);

@@ -35,7 +35,12 @@ fn only_queries_run_and_errors_help() {
 
 #[test]
 fn bad_usage_ends_with_two() {
-    for arguments in [&["ingest"][..], &["query", "--output", "xml", "SELECT 1"], &["ingest", "x", "--since", "yesterday"], &["nonsense"]] {
+    for arguments in [
+        &["ingest"][..],
+        &["query", "--output", "xml", "SELECT 1"],
+        &["ingest", "x", "--since", "yesterday"],
+        &["nonsense"],
+    ] {
         assert_eq!(run(arguments).code, Some(2), "{arguments:?}");
     }
 }

@@ -37,6 +37,8 @@ pub enum Kind {
     InvalidLiteral,
     /// A name that stands for several columns.
     AmbiguousName,
+    /// A clause that needs ORDER BY.
+    MissingOrderBy,
 }
 
 /// A refused statement.

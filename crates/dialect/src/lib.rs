@@ -20,7 +20,9 @@ mod lower;
 mod order;
 mod output;
 mod pattern;
+mod relations;
 mod rows;
+mod ties;
 mod tokens;
 mod types;
 
@@ -62,4 +64,12 @@ pub fn parse(sql: &str) -> Result<Parsed> {
     let names = output::names(&statement, &written);
     lower::lower(&mut statement, &hidden)?;
     Ok(Parsed { statement, names, written, hidden })
+}
+
+/// The same statement with items beside a `*` named apart from the columns that the star stands for; for the planner, which
+/// takes no name twice.
+#[must_use]
+pub fn with_unique_names(mut parsed: Parsed) -> Parsed {
+    lower::unique_names(&mut parsed.statement);
+    parsed
 }

@@ -13,7 +13,7 @@ use sqlparser::ast::{
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, text};
 use crate::output::last_part;
-use crate::{order, rows};
+use crate::{order, relations, rows, ties};
 
 /// Rewrites `statement` in place.
 ///
@@ -67,6 +67,11 @@ impl VisitorMut for Lower<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        for table in &mut select.from {
+            if let Err(error) = relations::prepare(table) {
+                return ControlFlow::Break(error);
+            }
+        }
         rows::expand_items(&mut select.projection);
         ControlFlow::Continue(())
     }
@@ -104,11 +109,14 @@ impl VisitorMut for Lower<'_> {
             offset.iter_mut().for_each(|o| restore_number(&mut o.value));
         }
         if let Some(Fetch { with_ties, quantity, .. }) = query.fetch.take() {
-            if with_ties {
-                return ControlFlow::Break(Error::unsupported("FETCH FIRST … WITH TIES"));
-            }
             let mut quantity = quantity.unwrap_or_else(|| crate::grammar::number(1));
             restore_number(&mut quantity);
+            if with_ties {
+                return match ties::rank(query, quantity) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => ControlFlow::Break(error),
+                };
+            }
             match &mut query.limit_clause {
                 Some(LimitClause::LimitOffset { limit, .. }) => *limit = Some(quantity),
                 _ => {
@@ -296,7 +304,13 @@ fn restore_frame(frame: Option<&mut WindowFrame>) {
                 match (name.as_str(), second.as_str()) {
                     ("arrow_cast", "Interval(YearMonth)") => **n = interval(&value, DateTimeField::Month),
                     ("arrow_cast", "Duration(Millisecond)") => **n = interval(&value, DateTimeField::Millisecond),
-                    ("\"$cast\"", to) if to.starts_with("decimal") => **n = crate::grammar::number(value),
+                    ("\"$cast\"", to)
+                        if ["decimal", "double", "real", "bigint", "integer", "smallint", "tinyint"]
+                            .iter()
+                            .any(|t| to.starts_with(t)) =>
+                    {
+                        **n = crate::grammar::number(value);
+                    }
                     _ => {}
                 }
             }
@@ -390,6 +404,33 @@ fn name_columns(select: &mut Select) {
             _ => {}
         }
     }
+}
+
+/// Gives every item that stands beside a star a name that no table's column has.
+pub(crate) fn unique_names(statement: &mut Statement) {
+    struct Unique;
+    impl VisitorMut for Unique {
+        type Break = ();
+        fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+            let star = |i: &SelectItem| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+            if select.projection.iter().any(star) {
+                for (i, item) in select.projection.iter_mut().enumerate() {
+                    let name = |name: &str| Ident::with_quote('"', format!("{}:{i}", name.to_lowercase()));
+                    match item {
+                        SelectItem::UnnamedExpr(e) => {
+                            let alias = last_part(e).map_or_else(|| name("_col"), |n| name(&n.value));
+                            let expr = std::mem::replace(e, Expr::Tuple(Vec::new()));
+                            *item = SelectItem::ExprWithAlias { expr, alias };
+                        }
+                        SelectItem::ExprWithAlias { alias, .. } => *alias = name(&alias.value),
+                        _ => {}
+                    }
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let _ = statement.visit(&mut Unique);
 }
 
 /// The last part of a path that lowering has turned into calls.

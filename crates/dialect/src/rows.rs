@@ -3,7 +3,7 @@
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
     Expr, Ident, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
-    TableAliasColumnDef, TableFactor, TableWithJoins,
+    TableAliasColumnDef, TableFactor, TableWithJoins, Values,
 };
 
 /// Subqueries of several columns, where one value is wanted, give rows.
@@ -56,23 +56,7 @@ fn wrap(query: &mut Box<Query>, n: usize) {
         return;
     }
     let name = |i: usize| Ident::with_quote('"', format!("$c{i}"));
-    let empty = Query {
-        with: None,
-        body: Box::new(SetExpr::Values(sqlparser::ast::Values {
-            explicit_row: false,
-            value_keyword: true,
-            rows: vec![],
-        })),
-        order_by: None,
-        limit_clause: None,
-        fetch: None,
-        locks: vec![],
-        for_clause: None,
-        settings: None,
-        format_clause: None,
-        pipe_operators: vec![],
-    };
-    let inner = std::mem::replace(&mut **query, empty);
+    let inner = std::mem::replace(&mut **query, no_query());
     let alias = TableAlias {
         explicit: true,
         name: Ident::with_quote('"', "$rows"),
@@ -84,6 +68,28 @@ fn wrap(query: &mut Box<Query>, n: usize) {
         vec![SelectItem::UnnamedExpr(row)],
         TableFactor::Derived { lateral: false, subquery: Box::new(inner), alias: Some(alias), sample: None },
     ))));
+}
+
+/// A query without rows, to be replaced.
+pub(crate) fn no_query() -> Query {
+    let values = Values { explicit_row: false, value_keyword: true, rows: vec![] };
+    query(SetExpr::Values(values))
+}
+
+/// A query that is `body` and nothing else.
+pub(crate) fn query(body: SetExpr) -> Query {
+    Query {
+        with: None,
+        body: Box::new(body),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: vec![],
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: vec![],
+    }
 }
 
 /// `SELECT items FROM relation`.

@@ -19,6 +19,8 @@ use crate::temporal::{Zone, parse_timestamp};
 use crate::text::{Formatter, Style};
 use crate::types::{self, Type};
 
+pub(crate) use json::writer as json_writer;
+pub(crate) use number::rescale;
 pub(crate) use temporal::utc_clock;
 
 /// What becomes of a value that has no counterpart in the target type.
@@ -172,7 +174,7 @@ pub(crate) fn castable(from: &Type, to: &Type) -> bool {
         (f, T::Json) => json::to_json_allowed(f),
         (T::Boolean, t) => number(t) || text(t) || matches!(t, T::Boolean),
         (f, t) if number(f) => number(t) || text(t) || matches!(t, T::Boolean),
-        (f, T::Varbinary) => matches!(f, T::Varbinary | T::Ipaddress | T::Uuid),
+        (f, T::Varbinary) => text(f) || matches!(f, T::Varbinary | T::Ipaddress | T::Uuid),
         (f, t) if text(f) => {
             number(t) || text(t) || moment(t) || clock(t) || matches!(t, T::Boolean | T::Ipaddress | T::Uuid)
         }
@@ -229,6 +231,9 @@ pub(crate) fn cast(array: &ArrayRef, to: &Type, on_error: OnError) -> Result<Arr
             Ok(arrow::compute::cast(array.as_struct().column(0), &DataType::Binary)?)
         }
         _ if array.data_type() == &arrow_type => Ok(array.clone()),
+        (Type::Varchar(_) | Type::Char(_), Type::Varbinary) => {
+            Ok(arrow::compute::cast(&arrow::compute::cast(array, &DataType::Utf8)?, &DataType::Binary)?)
+        }
         (Type::Varbinary, Type::Varbinary) | (Type::IntervalDay, Type::IntervalDay) => {
             Ok(arrow::compute::cast(array, &arrow_type)?)
         }

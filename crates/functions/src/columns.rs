@@ -13,7 +13,8 @@ use arrow::array::{
 };
 use arrow::datatypes::DataType;
 use datafusion_common::{DataFusionError, Result, ScalarValue, exec_err};
-use datafusion_expr::{ColumnarValue, ScalarUDF, Volatility};
+use datafusion_expr::simplify::ExprSimplifyResult;
+use datafusion_expr::{ColumnarValue, Expr, ScalarUDF, Volatility};
 
 use crate::scalar::{self, refused};
 use crate::types::{self, array_of, is_varchar};
@@ -113,12 +114,16 @@ pub(crate) struct Scalar {
     volatility: Volatility,
     types: Types,
     body: fn(&Call) -> Result<ArrayRef>,
+    rewrite: Option<Rewrite>,
 }
+
+/// A plan-time rewrite into other expressions.
+type Rewrite = fn(Vec<Expr>) -> ExprSimplifyResult;
 
 impl Scalar {
     /// A function without side effects.
     pub(crate) fn new(name: &'static str, types: Types, body: fn(&Call) -> Result<ArrayRef>) -> Self {
-        Scalar { name, aliases: &[], volatility: Volatility::Immutable, types, body }
+        Scalar { name, aliases: &[], volatility: Volatility::Immutable, types, body, rewrite: None }
     }
 
     /// A function whose types a table of overloads decides.
@@ -129,6 +134,12 @@ impl Scalar {
     /// The same function under further names.
     pub(crate) fn aliased(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    /// The same function with a rewrite for cases that DataFusion understands better in another form.
+    pub(crate) fn rewritten(mut self, rewrite: Rewrite) -> Self {
+        self.rewrite = Some(rewrite);
         self
     }
 
@@ -155,17 +166,18 @@ impl Types {
 
 impl From<Scalar> for ScalarUDF {
     fn from(f: Scalar) -> Self {
-        let Scalar { name, aliases, volatility, types, body } = f;
+        let Scalar { name, aliases, volatility, types, body, rewrite } = f;
         let coerce = move |actual: &[DataType]| types.resolve(actual).map(|(takes, _)| takes);
         let returns = move |actual: &[DataType], _: &[Option<&ScalarValue>]| match types.resolve(actual) {
             Some((_, returns)) => Ok(returns),
             None => Err(refused(name, actual)),
         };
         let invoke = move |call: &scalar::Call<'_>| body(&Call::of(call)?);
-        scalar::Scalar::with(name, coerce, returns, invoke)
-            .volatility(volatility)
-            .build()
-            .with_aliases(aliases.iter().copied())
+        let mut scalar = scalar::Scalar::with(name, coerce, returns, invoke).volatility(volatility);
+        if let Some(rewrite) = rewrite {
+            scalar = scalar.simplify(move |args, _| Ok(rewrite(args)));
+        }
+        scalar.build().with_aliases(aliases.iter().copied())
     }
 }
 
@@ -255,6 +267,18 @@ impl Call {
         let mut out = StringViewBuilder::with_capacity(self.rows);
         for i in 0..self.rows {
             out.append_option(row(i)?);
+        }
+        Ok(Arc::new(out.finish()))
+    }
+
+    /// A varchar column from text that is written for each row into a buffer they share.
+    pub(crate) fn written(&self, mut row: impl FnMut(usize, &mut String) -> Result<Option<()>>) -> Result<ArrayRef> {
+        let mut out = StringViewBuilder::with_capacity(self.rows);
+        let mut text = String::new();
+        for i in 0..self.rows {
+            text.clear();
+            let written = row(i, &mut text)?;
+            out.append_option(written.map(|()| text.as_str()));
         }
         Ok(Arc::new(out.finish()))
     }

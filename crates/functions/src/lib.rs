@@ -20,6 +20,7 @@ mod maps;
 mod pages;
 mod rows;
 mod scalar;
+mod sql_path;
 mod temporal;
 
 use std::collections::BTreeMap;

@@ -69,3 +69,8 @@ pub(crate) fn list(values: ArrayRef, lengths: Vec<usize>, valid: Vec<bool>) -> R
     let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
     Ok(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values, nulls)?)
 }
+
+/// Whether a value is NULL; an array of Arrow's null type has no validity mask that says so.
+pub(crate) fn is_null(array: &ArrayRef, row: usize) -> bool {
+    array.data_type() == &DataType::Null || array.is_null(row)
+}

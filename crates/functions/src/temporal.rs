@@ -95,6 +95,11 @@ pub(crate) enum Zone {
 impl Zone {
     pub(crate) const UTC: Self = Self::Region(Tz::UTC);
 
+    /// An offset from UTC in minutes, eastward.
+    pub(crate) fn of_minutes(minutes: i32) -> Self {
+        if minutes == 0 { Self::UTC } else { Self::Fixed(minutes * 60) }
+    }
+
     /// Reads `UTC`, `Z`, `+05:45`, `-8`, `UTC+05:30`, `GMT-08:30`, `America/New_York`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some(offset) = parse_offset(text) {

@@ -18,7 +18,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, Volatility, lit,
+    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, Volatility, WindowFrameBound,
+    WindowFrameUnits, lit,
 };
 
 use crate::instant::{Instant, Rounding};
@@ -135,6 +136,21 @@ impl Coercion {
                 }
                 Ok(Transformed::new_transformed(Expr::ScalarFunction(f), any))
             }
+            Expr::WindowFunction(mut w) => {
+                let whole = w
+                    .params
+                    .order_by
+                    .first()
+                    .and_then(|s| s.expr.get_type(schema).ok())
+                    .is_some_and(|t| t.is_integer());
+                let frame = &mut w.params.window_frame;
+                if !whole || frame.units != WindowFrameUnits::Range {
+                    return Ok(Transformed::no(Expr::WindowFunction(w)));
+                }
+                let start = whole_bound(&mut frame.start_bound, true);
+                let end = whole_bound(&mut frame.end_bound, false);
+                Ok(Transformed::new_transformed(Expr::WindowFunction(w), start || end))
+            }
             e => Ok(Transformed::no(e)),
         }
     }
@@ -174,6 +190,20 @@ impl Coercion {
         let (cast, format) = (self.cast.as_ref()?, self.json_format.as_ref()?);
         Some(format.call(vec![cast.call(vec![e.clone(), lit(ScalarValue::Utf8View(Some("json".to_owned())))])]))
     }
+}
+
+/// A fraction in a frame over integers (`RANGE 1.5 PRECEDING`) as the integer that bounds the same rows.
+fn whole_bound(bound: &mut WindowFrameBound, start: bool) -> bool {
+    let (amount, preceding) = match bound {
+        WindowFrameBound::Preceding(amount) => (amount, true),
+        WindowFrameBound::Following(amount) => (amount, false),
+        WindowFrameBound::CurrentRow => return false,
+    };
+    let ScalarValue::Utf8(Some(text)) = &*amount else { return false };
+    let Some(number) = text.parse::<f64>().ok().filter(|_| text.contains('.')) else { return false };
+    let number = if start == preceding { number.floor() } else { number.ceil() };
+    *amount = ScalarValue::Utf8(Some(format!("{number:.0}")));
+    true
 }
 
 fn is_comparison(op: Operator) -> bool {

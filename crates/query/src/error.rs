@@ -92,6 +92,7 @@ impl From<cloudtarn_dialect::Error> for Error {
             cloudtarn_dialect::Kind::NotSupported => Kind::NotSupported,
             cloudtarn_dialect::Kind::InvalidLiteral => Kind::InvalidLiteral,
             cloudtarn_dialect::Kind::AmbiguousName => Kind::AmbiguousName,
+            cloudtarn_dialect::Kind::MissingOrderBy => Kind::MissingOrderBy,
         };
         Self { kind, position: e.position, message: e.message }
     }
@@ -217,6 +218,7 @@ fn message(text: &str, otherwise: Kind) -> Error {
     } else {
         otherwise
     };
+    let text = text.replace(cloudtarn_dialect::LAMBDA_CALL, "").replace('\n', " ");
     Error::new(kind, text)
 }
 

@@ -7,10 +7,12 @@
 //! [`Session`] holds the functions, the rules and the limits; [`Session::query`] gives a [`Query`], a stream of record
 //! batches with the column names that Lake would give them. [`value`] turns cells into Lake's text.
 
+mod bags;
 mod coerce;
 mod decorrelate;
 mod error;
 mod instant;
+mod introspection;
 mod like_pattern;
 mod operators;
 mod planning;

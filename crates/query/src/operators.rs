@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
-use datafusion::common::{Column, DFSchema, TableReference};
+use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ScalarUDF};
+use datafusion::logical_expr::{Expr, ScalarUDF, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 /// Plans the operators of one statement.
 #[derive(Debug)]
 pub(crate) struct Operators {
     arithmetic: HashMap<&'static str, Arc<ScalarUDF>>,
+    element_at: Option<Arc<ScalarUDF>>,
     /// Folded name → the name as the statement writes it.
     written: HashMap<String, String>,
 }
@@ -24,7 +25,11 @@ impl Operators {
     pub(crate) fn new(state: &SessionState, written: HashMap<String, String>) -> Self {
         let names = ["$add", "$subtract", "$multiply", "$divide", "$modulus"];
         let arithmetic = names.into_iter().filter_map(|n| Some((n, Arc::clone(state.scalar_functions().get(n)?))));
-        Self { arithmetic: arithmetic.collect(), written }
+        Self {
+            arithmetic: arithmetic.collect(),
+            element_at: state.scalar_functions().get("element_at").cloned(),
+            written,
+        }
     }
 }
 
@@ -70,7 +75,10 @@ impl ExprPlanner for Operators {
                     {
                         of = value.data_type();
                     }
-                    get_field(expr, key.as_str())
+                    match &self.element_at {
+                        Some(element_at) => element_at.call(vec![expr, lit(ScalarValue::Utf8View(Some(key.clone())))]),
+                        None => get_field(expr, key.as_str()),
+                    }
                 }
                 _ => return Ok(PlannerResult::Original(vec![])),
             };

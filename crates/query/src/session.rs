@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use cloudtarn_dialect::OutputName;
+use cloudtarn_dialect::{OutputName, Parsed};
 use cloudtarn_store::Store;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -23,13 +23,13 @@ use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
 
 use crate::coerce::Coercion;
-use crate::decorrelate;
 use crate::error::{Error, Kind, Result};
 use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
 use crate::single::Single;
 use crate::statistics::Statistics;
 use crate::unnest::UnnestPlanner;
+use crate::{bags, decorrelate, introspection};
 
 /// Consumers of memory that an error about it names.
 const REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
@@ -108,14 +108,13 @@ impl Session {
     /// Any [`Kind`] that is known before rows flow.
     pub async fn query(&self, sql: &str) -> Result<Query> {
         let start = Instant::now();
-        let parsed = cloudtarn_dialect::parse(sql)?;
+        let mut parsed = cloudtarn_dialect::parse(sql)?;
+        if let Some(listing) = introspection::query(&parsed.statement, self.store.as_ref())? {
+            parsed = cloudtarn_dialect::parse(&listing)?;
+        }
         let ctx = SessionContext::new_with_state(self.state.clone());
         let state = ctx.state();
-        let provider = Provider::new(&state, self.store.as_ref(), &parsed);
-        let plan = planning::plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
-        drop(provider);
-        let plan = decorrelate::rewrite(plan, &self.single)?;
-        let plan = self.coercion.rewrite(plan)?;
+        let plan = self.plan(&state, &parsed)?;
         SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
@@ -126,6 +125,25 @@ impl Session {
         let stream = execute_stream(Arc::clone(&plan), ctx.task_ctx())?;
         let deadline = self.limits.time.map(|t| Box::pin(tokio::time::sleep(t)));
         Ok(Query { schema, stream, deadline, plan, start, rows: 0 })
+    }
+}
+
+impl Session {
+    /// The statement's logical plan, before DataFusion's own rules.
+    fn plan(&self, state: &SessionState, parsed: &Parsed) -> Result<LogicalPlan> {
+        let plan = |parsed: &Parsed| {
+            let provider = Provider::new(state, self.store.as_ref(), parsed);
+            planning::plan(&provider, Statement::Statement(Box::new(parsed.statement.clone())))
+        };
+        let mut planned = plan(parsed);
+        // `SELECT *, eventname` names a column twice, which only shows once the star is known.
+        if let Err(e) = &planned
+            && e.to_string().contains("unique expression names")
+        {
+            planned = plan(&cloudtarn_dialect::with_unique_names(parsed.clone()));
+        }
+        let plan = decorrelate::rewrite(bags::rewrite(planned?)?, &self.single)?;
+        Ok(self.coercion.rewrite(plan)?)
     }
 }
 

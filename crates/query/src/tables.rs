@@ -48,7 +48,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-fn resolve(store: &Store, name: &str) -> cloudtarn_store::Result<EventDataStore> {
+pub(crate) fn resolve(store: &Store, name: &str) -> cloudtarn_store::Result<EventDataStore> {
     match (store.event_data_store(name), standard(name)) {
         (Err(_), Some(category)) => store.standard(category),
         (found, _) => found,

@@ -140,7 +140,7 @@ pub(crate) fn to_integer(n: Number<'_>, to: &Type) -> Result<i64> {
             Ok(v) => Ok(v),
             Err(_) => fail("NUMERIC_VALUE_OUT_OF_RANGE", format!("Out of range for {to}")),
         },
-        Number::Text(s) => match s.parse() {
+        Number::Text(s) => match s.trim().parse() {
             Ok(v) => Ok(v),
             Err(_) => cannot(s, to),
         },

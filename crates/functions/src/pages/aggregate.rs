@@ -16,9 +16,9 @@ mod percentile;
 mod tdigest;
 mod total;
 mod udaf;
+mod winners;
 
 use datafusion_common::ScalarValue;
-use datafusion_functions_aggregate::any_value::any_value_udaf;
 use datafusion_functions_aggregate::bool_and_or::bool_and_udaf;
 use datafusion_functions_aggregate::stddev::stddev_udaf;
 use datafusion_functions_aggregate::variance::var_samp_udaf;
@@ -31,27 +31,46 @@ pub(crate) fn functions() -> Functions {
     let new = Aggregate::new;
     let none = || ScalarValue::Int64(Some(0));
     let aggregates = vec![
-        new("sum", total::sum_types, total::state, total::make_sum).groups(total::sum_groups).retracts().build(),
+        new("sum", total::sum_types, total::state, total::make_sum)
+            .groups(total::sum_groups)
+            .retracts(total::retracts)
+            .build(),
         new("avg", total::avg_types, total::state, total::make_avg)
             .groups(total::avg_groups)
-            .retracts()
+            .retracts(total::retracts)
             .build()
             .with_aliases(["mean"]),
         array_agg::array_agg(),
         minmax::max(),
         minmax::min(),
-        new("max_by", extreme::by_types, extreme::by_state, extreme::make_max_by).ordered().idempotent().build(),
-        new("min_by", extreme::by_types, extreme::by_state, extreme::make_min_by).ordered().idempotent().build(),
+        new("max_by", extreme::by_types, extreme::by_state, extreme::make_max_by)
+            .groups(winners::max_by_groups)
+            .ordered()
+            .idempotent()
+            .build(),
+        new("min_by", extreme::by_types, extreme::by_state, extreme::make_min_by)
+            .groups(winners::min_by_groups)
+            .ordered()
+            .idempotent()
+            .build(),
         new("count_if", count_if::types, count_if::state, count_if::make)
             .rewrite(count_if::rewrite)
-            .retracts()
+            .retracts(|_| true)
             .empty(none())
             .build(),
-        any_value_udaf().as_ref().clone().with_aliases(["arbitrary"]),
+        new("any_value", winners::any_types, winners::any_state, winners::make_any)
+            .groups(winners::any_groups)
+            .idempotent()
+            .build()
+            .with_aliases(["arbitrary"]),
         bool_and_udaf().as_ref().clone().with_aliases(["every"]),
         stddev_udaf().as_ref().clone().with_aliases(["stddev_samp"]),
         var_samp_udaf().as_ref().clone().with_aliases(["variance", "var_samp"]),
-        new("approx_distinct", distinct::types, distinct::state, distinct::make).idempotent().empty(none()).build(),
+        new("approx_distinct", distinct::types, distinct::state, distinct::make)
+            .groups(distinct::groups)
+            .idempotent()
+            .empty(none())
+            .build(),
         new("approx_percentile", percentile::types, percentile::state, percentile::make).build(),
         new("approx_most_frequent", map::most_frequent_types, map::most_frequent_state, map::make_most_frequent)
             .build(),

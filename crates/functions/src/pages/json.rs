@@ -1,6 +1,7 @@
 //! Trino's page `json`. Every function takes text as well as json values.
 
 mod contains;
+mod standard;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub(crate) fn functions() -> Functions {
         is_scalar(),
     ];
     scalars.push(contains::function());
+    scalars.extend(standard::functions());
     Functions { scalars, docs: DOCS, ..Functions::default() }
 }
 

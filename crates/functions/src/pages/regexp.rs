@@ -38,6 +38,11 @@ pub(crate) fn functions() -> Functions {
             &[(&[Varchar, Varchar], Varchars), (&[Varchar, Varchar, Bigint], Varchars)],
             extract_all,
         ),
+        by(
+            "regexp_replace",
+            &[(&[Varchar, Varchar], Varchar), (&[Varchar, Varchar, Varchar], Varchar)],
+            replace::by_template,
+        ),
         by("regexp_split", &[(&[Varchar, Varchar], Varchars)], split),
     ];
     Functions {

@@ -9,7 +9,9 @@ mod unicode;
 
 use arrow::array::{ArrayRef, ListArray};
 use arrow::datatypes::DataType;
-use datafusion_common::Result;
+use datafusion_common::{Result, ScalarValue};
+use datafusion_expr::simplify::ExprSimplifyResult;
+use datafusion_expr::{Expr, lit};
 
 use crate::columns::{Call, Resolved, Scalar, Type, Types, invalid, is_binary, known, list_item};
 use crate::types::is_varchar;
@@ -48,7 +50,7 @@ pub(crate) fn functions() -> Functions {
         by("split_part", &[(&[Varchar, Varchar, Bigint], Varchar)], split::split_part),
         by("strpos", &[(&[Varchar, Varchar], Bigint), (&[Varchar, Varchar, Bigint], Bigint)], strpos)
             .aliased(&["position"]),
-        by("starts_with", &[(&[Varchar, Varchar], Boolean)], starts_with),
+        by("starts_with", &[(&[Varchar, Varchar], Boolean)], starts_with).rewritten(as_like),
         by("ends_with", &[(&[Varchar, Varchar], Boolean)], ends_with),
         by("reverse", &[(&[Varchar], Varchar), (&[Varbinary], Varbinary)], reverse),
         by("translate", &[(&[Varchar, Varchar, Varchar], Varchar)], unicode::translate),
@@ -111,12 +113,11 @@ fn concat(call: &Call) -> Result<ArrayRef> {
         });
     }
     let parts = (0..call.len()).map(|i| call.text(i)).collect::<Result<Vec<_>>>()?;
-    call.texts(|row| {
-        let mut out = String::new();
+    call.written(|row, out| {
         for part in &parts {
             out.push_str(known!(part.get(row)));
         }
-        Ok(Some(out))
+        Ok(Some(()))
     })
 }
 
@@ -300,6 +301,25 @@ fn ends<'a>(text: &'a str, search: &'a str) -> impl Iterator<Item = usize> + 'a 
 fn starts_with(call: &Call) -> Result<ArrayRef> {
     let (text, part) = (call.text(0)?, call.text(1)?);
     call.booleans(|i| Ok(Some(known!(text.get(i)).starts_with(known!(part.get(i))))))
+}
+
+/// `starts_with(x, 'prefix')` as a `LIKE`, from which files and row groups can be pruned.
+fn as_like(mut args: Vec<Expr>) -> ExprSimplifyResult {
+    let prefix = match args.get(1) {
+        Some(Expr::Literal(value, _)) => value.try_as_str().flatten().map(str::to_owned),
+        _ => None,
+    };
+    let Some(prefix) = prefix else { return ExprSimplifyResult::Original(args) };
+    let mut pattern = String::with_capacity(prefix.len() + 1);
+    for c in prefix.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    let text = args.swap_remove(0);
+    ExprSimplifyResult::Simplified(text.like(lit(ScalarValue::Utf8View(Some(pattern)))))
 }
 
 fn ends_with(call: &Call) -> Result<ArrayRef> {

@@ -190,3 +190,64 @@ impl Accumulator for Sliding {
         datafusion_common::internal_err!("window frames have no partial states")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::array::{Int64Array, StringViewArray};
+
+    use super::super::listagg;
+    use super::*;
+
+    fn columns(values: &[&str], keys: &[i64]) -> Vec<ArrayRef> {
+        let separator = StringViewArray::from(vec![","; values.len()]);
+        vec![
+            Arc::new(StringViewArray::from(values.to_vec())),
+            Arc::new(separator),
+            Arc::new(Int64Array::from(keys.to_vec())),
+        ]
+    }
+
+    fn setup() -> Setup {
+        Setup { args: vec![DataType::Utf8View; 2], returns: DataType::Utf8View }
+    }
+
+    fn collected(distinct: bool) -> Collected {
+        let descending = SortOptions { descending: true, nulls_first: false };
+        Collected::new(setup(), listagg::make, vec![(DataType::Int64, descending)], distinct).unwrap()
+    }
+
+    fn text(value: ScalarValue) -> String {
+        value.try_as_str().unwrap().unwrap().to_owned()
+    }
+
+    #[test]
+    fn partial_states_are_ordered_together() {
+        let (mut left, mut right) = (collected(false), collected(false));
+        left.update_batch(&columns(&["b", "d"], &[2, 4])).unwrap();
+        right.update_batch(&columns(&["a", "c"], &[1, 3])).unwrap();
+        let states: Vec<_> = right.state().unwrap().iter().map(|s| s.to_array().unwrap()).collect();
+        left.merge_batch(&states).unwrap();
+        assert_eq!(text(left.evaluate().unwrap()), "d,c,b,a");
+    }
+
+    #[test]
+    fn duplicates_count_once_across_batches() {
+        let mut distinct = collected(true);
+        distinct.update_batch(&columns(&["a", "b", "a"], &[1, 2, 1])).unwrap();
+        distinct.update_batch(&columns(&["b", "c"], &[2, 3])).unwrap();
+        assert_eq!(text(distinct.evaluate().unwrap()), "c,b,a");
+    }
+
+    #[test]
+    fn frames_forget_what_left_them() {
+        let mut frame = Sliding::new(setup(), listagg::make, false);
+        frame.update_batch(&columns(&["a", "b", "c"], &[0; 3])[..2]).unwrap();
+        frame.update_batch(&columns(&["d"], &[0])[..2]).unwrap();
+        frame.retract_batch(&columns(&["a", "b"], &[0; 2])[..2]).unwrap();
+        assert_eq!(text(frame.evaluate().unwrap()), "c,d");
+        frame.retract_batch(&columns(&["c", "d"], &[0; 2])[..2]).unwrap();
+        assert!(frame.evaluate().unwrap().is_null());
+    }
+}

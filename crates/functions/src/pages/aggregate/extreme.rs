@@ -73,7 +73,7 @@ pub(super) fn make_min_n(setup: &Setup) -> Result<Box<dyn Accumulator>> {
 
 /// Keys such that NaN never wins against a number. In Arrow's order it is greater than all numbers, and its
 /// negative less than all.
-fn keys(y: &ArrayRef, wanted: Ordering) -> ArrayRef {
+pub(super) fn keys(y: &ArrayRef, wanted: Ordering) -> ArrayRef {
     match y.data_type() {
         DataType::Float64 if wanted == Ordering::Greater => Arc::new(
             y.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| if v.is_nan() { -f64::NAN.abs() } else { v }),

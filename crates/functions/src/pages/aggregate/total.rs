@@ -53,6 +53,11 @@ fn is_float(t: &DataType) -> bool {
     matches!(t, DataType::Float32 | DataType::Float64)
 }
 
+/// What was added to a double cannot be taken back: rounding stays, and so does NaN.
+pub(super) fn retracts(setup: &Setup) -> bool {
+    !is_float(&setup.args[0])
+}
+
 /// A total and the number of values in it.
 pub(super) fn state(setup: &Setup) -> Vec<DataType> {
     let total = if is_float(&setup.args[0]) { DataType::Float64 } else { DataType::Decimal128(38, 0) };
@@ -67,12 +72,12 @@ pub(super) fn make_avg(setup: &Setup) -> Result<Box<dyn Accumulator>> {
     Ok(Box::new(One(Totals::new(setup, true))))
 }
 
-pub(super) fn sum_groups(setup: &Setup) -> Result<Box<dyn GroupsAccumulator>> {
-    Ok(Box::new(Totals::new(setup, false)))
+pub(super) fn sum_groups(setup: &Setup) -> Option<Box<dyn GroupsAccumulator>> {
+    Some(Box::new(Totals::new(setup, false)))
 }
 
-pub(super) fn avg_groups(setup: &Setup) -> Result<Box<dyn GroupsAccumulator>> {
-    Ok(Box::new(Totals::new(setup, true)))
+pub(super) fn avg_groups(setup: &Setup) -> Option<Box<dyn GroupsAccumulator>> {
+    Some(Box::new(Totals::new(setup, true)))
 }
 
 /// The totals of all groups. Integers are added up in 128 bits, so that only the final result can fail to fit.
@@ -334,14 +339,7 @@ impl Accumulator for One {
 
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         self.0.resize(1);
-        self.0.apply(&values[0], -1, |_| Some(0))?;
-        // What rounding left of doubles must not outlive them.
-        if self.0.counts[0] == 0
-            && let Amounts::Float(sums) = &mut self.0.amounts
-        {
-            sums[0] = 0.0;
-        }
-        Ok(())
+        self.0.apply(&values[0], -1, |_| Some(0))
     }
 
     fn supports_retract_batch(&self) -> bool {
@@ -365,5 +363,63 @@ impl Accumulator for One {
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         self.0.resize(1);
         self.0.merge(states, |_| Some(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn setup(arg: DataType, rule: fn(&[DataType]) -> Option<Resolved>) -> Setup {
+        let (args, returns) = rule(&[arg]).unwrap();
+        Setup { args, returns }
+    }
+
+    fn bigints(values: &[i64]) -> ArrayRef {
+        Arc::new(Int64Array::from(values.to_vec()))
+    }
+
+    #[test]
+    fn only_the_result_must_fit() {
+        let mut sum = make_sum(&setup(DataType::Int64, sum_types)).unwrap();
+        sum.update_batch(&[bigints(&[i64::MAX, 1])]).unwrap();
+        assert!(sum.evaluate().unwrap_err().to_string().contains("NUMERIC_VALUE_OUT_OF_RANGE"));
+        sum.update_batch(&[bigints(&[-1])]).unwrap();
+        assert_eq!(sum.evaluate().unwrap(), ScalarValue::Int64(Some(i64::MAX)));
+    }
+
+    #[test]
+    fn states_of_groups_add_up() {
+        let avg = setup(DataType::Int64, avg_types);
+        let (mut left, mut right) = (avg_groups(&avg).unwrap(), avg_groups(&avg).unwrap());
+        left.update_batch(&[bigints(&[1, 2, 10])], &[0, 0, 1], None, 2).unwrap();
+        let keep = BooleanArray::from(vec![true, false]);
+        right.update_batch(&[bigints(&[6, 99])], &[0, 1], Some(&keep), 3).unwrap();
+        let states = right.state(EmitTo::All).unwrap();
+        left.merge_batch(&states, &[0, 1, 2], 3).unwrap();
+        let result = left.evaluate(EmitTo::First(1)).unwrap();
+        assert_eq!(result.as_primitive::<Float64Type>().values(), &[3.0]);
+        let rest = left.evaluate(EmitTo::All).unwrap();
+        assert_eq!(rest.as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [Some(10.0), None]);
+    }
+
+    #[test]
+    fn decimals_round_half_up_and_keep_their_type() {
+        let mut avg = make_avg(&setup(DataType::Decimal128(3, 1), avg_types)).unwrap();
+        let values = Decimal128Array::from(vec![10, 21]).with_precision_and_scale(3, 1).unwrap();
+        avg.update_batch(&[Arc::new(values)]).unwrap();
+        assert_eq!(avg.evaluate().unwrap(), ScalarValue::Decimal128(Some(16), 3, 1));
+    }
+
+    #[test]
+    fn rows_can_be_taken_back() {
+        let mut sum = make_sum(&setup(DataType::Int64, sum_types)).unwrap();
+        sum.update_batch(&[bigints(&[1, 2, 3])]).unwrap();
+        sum.retract_batch(&[bigints(&[1, 2])]).unwrap();
+        assert_eq!(sum.evaluate().unwrap(), ScalarValue::Int64(Some(3)));
+        sum.retract_batch(&[bigints(&[3])]).unwrap();
+        assert_eq!(sum.evaluate().unwrap(), ScalarValue::Int64(None));
     }
 }

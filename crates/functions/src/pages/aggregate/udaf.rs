@@ -30,7 +30,8 @@ pub(super) struct Setup {
 
 /// Makes the state of one group.
 pub(super) type Make = fn(&Setup) -> Result<Box<dyn Accumulator>>;
-type MakeGroups = fn(&Setup) -> Result<Box<dyn GroupsAccumulator>>;
+/// Makes the states of all groups, where the function has a way to hold them for these types.
+pub(super) type MakeGroups = fn(&Setup) -> Option<Box<dyn GroupsAccumulator>>;
 type Rewrite = fn(AggregateFunction, &SimplifyContext) -> Result<Expr>;
 
 /// An aggregate function.
@@ -45,7 +46,7 @@ pub(super) struct Aggregate {
     rewrite: Option<Rewrite>,
     ordered: bool,
     duplicates_matter: bool,
-    retracts: bool,
+    retracts: fn(&Setup) -> bool,
     empty: Option<ScalarValue>,
 }
 
@@ -67,7 +68,7 @@ impl Aggregate {
             rewrite: None,
             ordered: false,
             duplicates_matter: true,
-            retracts: false,
+            retracts: |_| false,
             empty: None,
         }
     }
@@ -84,9 +85,9 @@ impl Aggregate {
         self
     }
 
-    /// The accumulator can take rows back.
-    pub(super) fn retracts(mut self) -> Self {
-        self.retracts = true;
+    /// The accumulator can take rows back, for the types of which `retracts` says so.
+    pub(super) fn retracts(mut self, retracts: fn(&Setup) -> bool) -> Self {
+        self.retracts = retracts;
         self
     }
 
@@ -186,11 +187,11 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        if self.retracts && !self.collects(args.is_distinct, false) {
-            return (self.make)(&Self::setup(&args));
+        let setup = Self::setup(&args);
+        if (self.retracts)(&setup) && !self.collects(args.is_distinct, false) {
+            return (self.make)(&setup);
         }
-        let distinct = args.is_distinct && self.duplicates_matter;
-        Ok(Box::new(Sliding::new(Self::setup(&args), self.make, distinct)))
+        Ok(Box::new(Sliding::new(setup, self.make, args.is_distinct && self.duplicates_matter)))
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
@@ -209,12 +210,13 @@ impl AggregateUDFImpl for Aggregate {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.groups.is_some() && !self.collects(args.is_distinct, !args.order_bys.is_empty())
+        !self.collects(args.is_distinct, !args.order_bys.is_empty())
+            && self.groups.is_some_and(|groups| groups(&Self::setup(&args)).is_some())
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        match self.groups {
-            Some(groups) => groups(&Self::setup(&args)),
+        match self.groups.and_then(|groups| groups(&Self::setup(&args))) {
+            Some(groups) => Ok(groups),
             None => datafusion_common::internal_err!("{} has no accumulator of groups", self.name),
         }
     }

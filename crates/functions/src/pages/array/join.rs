@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder};
 use arrow::datatypes::DataType;
-use datafusion_common::Result;
+use datafusion_common::{Result, plan_err};
 use datafusion_expr::ScalarUDF;
 
 use crate::cast::{OnError, cast};
@@ -18,10 +18,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             "array_join",
             |t| {
                 let (array, rest) = t.split_first()?;
-                let element = types::element(&accept(array, Param::Array)?)?.data_type().clone();
-                if !(1..=2).contains(&rest.len())
-                    || matches!(Type::of(&element), Type::Map(_, _) | Type::Row(_) | Type::Array(_))
-                {
+                if !(1..=2).contains(&rest.len()) {
                     return None;
                 }
                 let mut out = vec![accept(array, Param::Array)?];
@@ -30,7 +27,12 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
                 }
                 Some(out)
             },
-            |_, _| Ok(DataType::Utf8View),
+            |t, _| match types::element(&t[0]).map(|f| Type::of(f.data_type())) {
+                Some(Type::Map(_, _) | Type::Row(_) | Type::Array(_)) => {
+                    plan_err!("OPERATOR_NOT_FOUND: Input type {} not supported", types::trino_name(&t[0]))
+                }
+                _ => Ok(DataType::Utf8View),
+            },
             join,
         )
         .build(),

@@ -8,7 +8,7 @@ use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
 
 use super::{two_arrays, with_element};
-use crate::lists::{Picked, as_list, bounds};
+use crate::lists::{Picked, as_list, bounds, is_null};
 use crate::rows;
 use crate::scalar::{Call, Param, Scalar, accept, invalid};
 use crate::types;
@@ -60,13 +60,13 @@ fn contains(call: &Call<'_>) -> Result<ArrayRef> {
     let (elements, values) = rows::encode_two(list.values(), &wanted)?;
     let mut out = BooleanBuilder::with_capacity(list.len());
     for row in 0..list.len() {
-        if list.is_null(row) || wanted.is_null(row) {
+        if list.is_null(row) || is_null(&wanted, row) {
             out.append_null();
             continue;
         }
         let mut unknown = false;
         let found = bounds(list.value_offsets(), row).any(|i| {
-            unknown |= list.values().is_null(i);
+            unknown |= is_null(list.values(), i);
             elements.row(i) == values.row(row)
         });
         out.append_option(if found || !unknown { Some(found) } else { None });
@@ -87,7 +87,7 @@ fn position(call: &Call<'_>) -> Result<ArrayRef> {
             Some(a) => Some(a.as_primitive::<Int64Type>().value(row)),
             None => Some(1),
         };
-        let Some(instance) = instance.filter(|_| list.is_valid(row) && wanted.is_valid(row)) else {
+        let Some(instance) = instance.filter(|_| list.is_valid(row) && !is_null(&wanted, row)) else {
             out.append_null();
             continue;
         };
@@ -96,7 +96,7 @@ fn position(call: &Call<'_>) -> Result<ArrayRef> {
         }
         let range = bounds(list.value_offsets(), row);
         let start = range.start;
-        let same = |i: &usize| list.values().is_valid(*i) && elements.row(*i) == values.row(row);
+        let same = |i: &usize| !is_null(list.values(), *i) && elements.row(*i) == values.row(row);
         let nth = instance.unsigned_abs() as usize - 1;
         let found = if instance > 0 { range.filter(same).nth(nth) } else { range.rev().filter(same).nth(nth) };
         out.append_value(found.map_or(0, |i| (i - start) as i64 + 1));
@@ -110,12 +110,12 @@ fn remove(call: &Call<'_>) -> Result<ArrayRef> {
     let (elements, values) = rows::encode_two(list.values(), &wanted)?;
     let mut out = Picked::default();
     for row in 0..list.len() {
-        if list.is_null(row) || wanted.is_null(row) {
+        if list.is_null(row) || is_null(&wanted, row) {
             out.null();
             continue;
         }
         for i in bounds(list.value_offsets(), row) {
-            if list.values().is_null(i) || elements.row(i) != values.row(row) {
+            if is_null(list.values(), i) || elements.row(i) != values.row(row) {
                 out.push(Some(i));
             }
         }
@@ -142,7 +142,7 @@ fn contains_sequence(call: &Call<'_>) -> Result<ArrayRef> {
     Ok(Arc::new(out.finish()))
 }
 
-/// NULL where an element is NULL or there is none; NaN where an element is NaN.
+/// NULL where an element is NULL or there is none; NaN only where all elements are.
 fn extreme(name: &'static str, max: bool) -> ScalarUDF {
     Scalar::with(
         name,
@@ -162,16 +162,16 @@ fn extreme(name: &'static str, max: bool) -> ScalarUDF {
             let indices: UInt64Array = (0..list.len())
                 .map(|row| {
                     let range = bounds(list.value_offsets(), row);
-                    if list.is_null(row) || range.clone().any(|i| list.values().is_null(i)) {
+                    if list.is_null(row) || range.clone().any(|i| is_null(list.values(), i)) {
                         return None;
                     }
-                    let best = range.clone().find(|i| nan(*i)).or_else(|| {
-                        if max {
-                            range.max_by_key(|i| elements.row(*i))
-                        } else {
-                            range.min_by_key(|i| elements.row(*i))
-                        }
-                    });
+                    let ordered = range.clone().filter(|i| !nan(*i));
+                    let best = if max {
+                        ordered.max_by_key(|i| elements.row(*i))
+                    } else {
+                        ordered.min_by_key(|i| elements.row(*i))
+                    };
+                    let best = best.or_else(|| range.clone().next());
                     best.map(|i| i as u64)
                 })
                 .collect();

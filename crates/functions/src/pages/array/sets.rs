@@ -9,7 +9,7 @@ use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
 
 use super::two_arrays;
-use crate::lists::{Picked, as_list, bounds};
+use crate::lists::{Picked, as_list, bounds, is_null};
 use crate::maps;
 use crate::rows;
 use crate::scalar::{Call, Param, Scalar, accept};
@@ -129,7 +129,7 @@ fn histogram(call: &Call<'_>) -> Result<ArrayRef> {
         let start = keys.len();
         let mut at = HashMap::new();
         if list.is_valid(row) {
-            for i in bounds(list.value_offsets(), row).filter(|i| list.values().is_valid(*i)) {
+            for i in bounds(list.value_offsets(), row).filter(|i| !is_null(list.values(), *i)) {
                 let slot = *at.entry(elements.row(i)).or_insert_with(|| {
                     keys.push(i as u64);
                     counts.push(0);

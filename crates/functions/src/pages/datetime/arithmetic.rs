@@ -302,8 +302,9 @@ fn add_calendar(unit: Unit, amount: i64, v: i64, moments: &Moments) -> Result<i6
     let local = moved.and_then(|d| d.checked_mul(DAY)).and_then(|s| s.checked_add(clock));
     let utc = local.map(|s| moments.zone.map_or(s, |z| z.to_utc(s)));
     match utc.and_then(|s| s.checked_mul(per)).and_then(|v| v.checked_add(fraction)) {
-        Some(v) => Ok(v),
-        None => overflow(),
+        // Trino keeps zoned timestamps in 52 bits of milliseconds.
+        Some(v) if moments.zone.is_none() || (v / per).abs() < 2_251_799_813_685 => Ok(v),
+        _ => overflow(),
     }
 }
 

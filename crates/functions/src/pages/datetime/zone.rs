@@ -15,6 +15,12 @@ use crate::types;
 
 /// The zone that a constant names, or UTC.
 pub(super) fn zone_type(constant: Option<&ScalarValue>) -> Result<Arc<str>> {
+    if let Some(ScalarValue::DurationMillisecond(Some(millis))) = constant {
+        return match i32::try_from(millis / 60_000) {
+            Ok(minutes) if minutes.abs() <= 14 * 60 => Ok(Arc::from(Zone::of_minutes(minutes).name())),
+            _ => invalid(format!("Invalid time zone offset interval: {millis} ms")),
+        };
+    }
     match constant.and_then(text_of) {
         Some(name) => Ok(Arc::from(zone_of(name)?.name())),
         None => Ok(Arc::from("UTC")),
@@ -74,7 +80,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 }
 
 fn check_zones(call: &Call<'_>) -> Result<()> {
-    if call.constant(1).is_none() {
+    if call.constant(1).is_none() && types::is_varchar(call.array(1)?.data_type()) {
         for name in call.array(1)?.as_string_view().iter().flatten() {
             zone_of(name)?;
         }

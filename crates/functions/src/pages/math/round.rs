@@ -172,11 +172,15 @@ pub(super) fn round(call: &Call) -> Result<ArrayRef> {
             call.numbers::<Decimal128Type>(|i| {
                 let (x, digits) = (known!(x.get(i)), known!(digits.get(i)));
                 let dropped = scale.saturating_sub(digits);
-                Ok(Some(match dropped {
-                    ..=0 => x,
-                    39.. => 0,
-                    _ => half_up(x, power_of_ten(dropped)) * power_of_ten(dropped),
-                }))
+                let rounded = match dropped {
+                    ..=0 => Some(x),
+                    39.. => Some(0),
+                    _ => half_up(x, power_of_ten(dropped)).checked_mul(power_of_ten(dropped)),
+                };
+                match rounded.filter(|r| r.unsigned_abs() < power_of_ten(38).unsigned_abs()) {
+                    Some(rounded) => Ok(Some(rounded)),
+                    None => Err(out_of_range(format!("decimal overflow in round to {digits} digits"))),
+                }
             })
         }
         DataType::Float32 => {

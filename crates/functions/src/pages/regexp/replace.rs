@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, ListBuilder, StringViewBuilder, UInt32Array};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion_common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion_common::{Result, exec_err, plan_err};
 use datafusion_expr::{
     ColumnarValue, HigherOrderFunctionArgs, HigherOrderReturnFieldArgs, HigherOrderSignature, HigherOrderUDFImpl,
     LambdaArgument, LambdaParametersProgress, ValueOrLambda, Volatility,
@@ -18,7 +18,7 @@ use crate::columns::{Call, known};
 use crate::scalar::refused;
 use crate::types::{array_of, is_varchar};
 
-/// One name for both forms, because the planner takes the first function of a name whatever its arguments are.
+/// The form with a lambda.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct RegexpReplace {
     signature: HigherOrderSignature,
@@ -40,7 +40,7 @@ impl HigherOrderUDFImpl for RegexpReplace {
     }
 
     fn coerce_value_types(&self, actual: &[DataType]) -> Result<Vec<DataType>> {
-        if !matches!(actual.len(), 2 | 3) || !actual.iter().all(|t| t.is_null() || is_varchar(t)) {
+        if actual.len() != 2 || !actual.iter().all(|t| t.is_null() || is_varchar(t)) {
             return Err(refused("regexp_replace", actual));
         }
         Ok(vec![DataType::Utf8View; actual.len()])
@@ -58,8 +58,6 @@ impl HigherOrderUDFImpl for RegexpReplace {
 
     fn return_field_from_args(&self, args: HigherOrderReturnFieldArgs<'_>) -> Result<FieldRef> {
         match args.arg_fields {
-            [ValueOrLambda::Value(_), ValueOrLambda::Value(_)]
-            | [ValueOrLambda::Value(_), ValueOrLambda::Value(_), ValueOrLambda::Value(_)] => {}
             [ValueOrLambda::Value(_), ValueOrLambda::Value(_), ValueOrLambda::Lambda(lambda)]
                 if is_varchar(lambda.data_type()) || lambda.data_type().is_null() => {}
             _ => {
@@ -72,34 +70,22 @@ impl HigherOrderUDFImpl for RegexpReplace {
     }
 
     fn invoke_with_args(&self, args: HigherOrderFunctionArgs) -> Result<ColumnarValue> {
-        let mut values = vec![];
-        let mut lambda = None;
-        for arg in &args.args {
-            match arg {
-                ValueOrLambda::Value(value) => values.push(value.clone()),
-                ValueOrLambda::Lambda(l) => lambda = Some(l),
-            }
-        }
-        let constant = values.iter().all(|v| matches!(v, ColumnarValue::Scalar(_))) && lambda.is_none();
-        let call = Call::new(&values, if constant { 1 } else { args.number_rows }, DataType::Utf8View)?;
-        let result = match lambda {
-            Some(lambda) => by_lambda(&call, lambda)?,
-            None => by_template(&call)?,
+        let [ValueOrLambda::Value(text), ValueOrLambda::Value(pattern), ValueOrLambda::Lambda(lambda)] = &args.args[..]
+        else {
+            return exec_err!("regexp_replace takes two values and a lambda");
         };
-        if constant {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
-        }
-        Ok(ColumnarValue::Array(result))
+        let call = Call::new(&[text.clone(), pattern.clone()], args.number_rows, DataType::Utf8View)?;
+        Ok(ColumnarValue::Array(by_lambda(&call, lambda)?))
     }
 }
 
-fn by_template(call: &Call) -> Result<ArrayRef> {
+pub(super) fn by_template(call: &Call) -> Result<ArrayRef> {
     let (text, pattern) = (call.text(0)?, call.text(1)?);
     let replacement = if call.len() > 2 { Some(call.text(2)?) } else { None };
     let constant = pattern.is_constant() && replacement.as_ref().is_none_or(crate::columns::Column::is_constant);
     let mut patterns = Patterns::default();
     let mut template: Option<Template> = None;
-    call.texts(|i| {
+    call.written(|i, out| {
         let (text, pattern) = (known!(text.get(i)), known!(pattern.get(i)));
         let replacement = match &replacement {
             Some(replacement) => known!(replacement.get(i)),
@@ -109,7 +95,6 @@ fn by_template(call: &Call) -> Result<ArrayRef> {
         if !constant {
             template = None;
         }
-        let mut out = String::with_capacity(text.len());
         let mut end = 0;
         pattern.each_match(text, 0, |groups| {
             // Parsed at the first match, because a broken replacement that is never used is no error.
@@ -119,12 +104,12 @@ fn by_template(call: &Call) -> Result<ArrayRef> {
             };
             let whole = groups.whole();
             out.push_str(&text[end..whole.start]);
-            template.write(text, groups, &mut out);
+            template.write(text, groups, out);
             end = whole.end;
             Ok(true)
         })?;
         out.push_str(&text[end..]);
-        Ok(Some(out))
+        Ok(Some(()))
     })
 }
 
