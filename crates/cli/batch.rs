@@ -39,8 +39,14 @@ async fn answer(session: &Session, sql: &str) -> cloudtarn_query::Result<(Vec<St
     while let Some(batch) = query.next().await {
         let batch = batch?;
         for row in 0..batch.num_rows() {
-            rows.push(Json::Array(batch.columns().iter().map(|c| crate::json::strings(&Value::of(c, row))).collect()));
+            rows.push(Json::Array(batch.columns().iter().map(|c| cell(&Value::of(c, row))).collect()));
         }
     }
     Ok((columns, rows))
+}
+
+/// A map as JSON text: a row of objects of one key each is how Lake's API writes plain cells.
+fn cell(value: &Value) -> Json {
+    let json = crate::json::strings(value);
+    if json.is_object() { Json::String(json.to_string()) } else { json }
 }

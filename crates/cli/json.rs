@@ -18,7 +18,7 @@ pub(crate) fn strings(v: &Value) -> Json {
 /// A key: text, or the JSON of an array or a row.
 fn key(k: &Value) -> String {
     match k {
-        Value::Array(_) | Value::Row(_) | Value::Map(_) => strings(k).to_string(),
+        Value::Array(_) | Value::Row(_) | Value::Map(_) => natural(k).to_string(),
         other => other.text().unwrap_or_default(),
     }
 }

@@ -197,7 +197,11 @@ fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
         "extract" if called => {
             p.advance_token();
             p.expect_token(&Token::LParen)?;
+            let found = p.peek_token_ref().clone();
             let field = p.parse_identifier()?;
+            if !FIELDS.contains(&field.value.to_lowercase().as_str()) {
+                return p.expected("a field that EXTRACT knows", found);
+            }
             p.expect_keyword_is(Keyword::FROM)?;
             let expr = p.parse_expr()?;
             p.expect_token(&Token::RParen)?;
@@ -327,6 +331,12 @@ pub(crate) fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
         body: Box::new(body),
         syntax: LambdaSyntax::Arrow,
     })
+}
+
+/// `x -> x`.
+pub(crate) fn identity() -> Expr {
+    let x = Ident::new("x");
+    lambda(vec![x.clone()], Expr::Identifier(x))
 }
 
 /// `(a, b) -> …` and `() -> …`.
@@ -476,6 +486,27 @@ fn row(p: &mut Parser<'_>) -> Result<Expr> {
     Ok(call("named_struct", args.collect()))
 }
 
+/// What EXTRACT takes out of dates and times.
+const FIELDS: [&str; 17] = [
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "day_of_month",
+    "day_of_week",
+    "dow",
+    "day_of_year",
+    "doy",
+    "year_of_week",
+    "yow",
+    "hour",
+    "minute",
+    "second",
+    "timezone_hour",
+    "timezone_minute",
+];
+
 /// `LISTAGG([DISTINCT] x [, separator] [ON OVERFLOW …]) WITHIN GROUP (ORDER BY …) [FILTER (WHERE …)]`, after the word LISTAGG:
 /// an aggregate whose arguments have an order. Overflow does not happen here: text has no limit of length.
 fn listagg(p: &mut Parser<'_>) -> Result<Expr> {
@@ -501,6 +532,11 @@ fn listagg(p: &mut Parser<'_>) -> Result<Expr> {
         }
     }
     p.expect_token(&Token::RParen)?;
+    // What WITHIN GROUP stands for: the value, the separator, and three arguments about overflow.
+    if args.len() == 5 && !p.peek_keyword(Keyword::WITHIN) {
+        args.truncate(2);
+        return Ok(call("listagg", args));
+    }
     p.expect_keyword_is(Keyword::WITHIN)?;
     p.expect_keyword_is(Keyword::GROUP)?;
     p.expect_token(&Token::LParen)?;

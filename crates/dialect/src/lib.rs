@@ -22,9 +22,11 @@ mod output;
 mod pattern;
 mod relations;
 mod rows;
+mod scopes;
 mod ties;
 mod tokens;
 mod types;
+mod windows;
 
 use sqlparser::ast::Statement;
 use sqlparser::parser::Parser;

@@ -6,20 +6,25 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExceptSelectItem, Expr, Fetch, Function,
     FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Interval, LimitClause, NamedWindowExpr,
-    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, Subscript,
-    TableFactor, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrame, WindowFrameBound, WindowType,
+    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement,
+    Subscript, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrame, WindowFrameBound, WindowType,
 };
 
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, lambda, text};
 use crate::output::last_part;
-use crate::{order, relations, rows, ties};
+use crate::{order, relations, rows, scopes, ties, windows};
 
 /// Rewrites `statement` in place.
 ///
 /// `hidden`: columns that tables have and `*` must leave out.
 pub(crate) fn lower(statement: &mut Statement, hidden: &[String]) -> Result<()> {
-    match statement.visit(&mut Lower { lambda_parameters: Vec::new(), hidden, named_queries: HashSet::new() }) {
+    match statement.visit(&mut Lower {
+        lambda_parameters: Vec::new(),
+        hidden,
+        named_queries: HashSet::new(),
+        scopes: Vec::new(),
+    }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }
@@ -34,6 +39,8 @@ struct Lower<'a> {
     hidden: &'a [String],
     /// Names that WITH has given to queries.
     named_queries: HashSet<String>,
+    /// The tables of the queries around the one at hand whose columns are spelt out, innermost last.
+    scopes: Vec<scopes::Scope>,
 }
 
 impl VisitorMut for Lower<'_> {
@@ -73,10 +80,13 @@ impl VisitorMut for Lower<'_> {
             }
         }
         rows::expand_items(&mut select.projection);
+        scopes::expand_outer(select, &self.scopes);
+        self.scopes.push(scopes::columns(select));
         ControlFlow::Continue(())
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        self.scopes.pop();
         if !self.hidden.is_empty() {
             self.hide_columns(select);
         }
@@ -96,6 +106,9 @@ impl VisitorMut for Lower<'_> {
     }
 
     fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
+        if let SetExpr::Values(values) = &mut *query.body {
+            rows::spread_values(values);
+        }
         if let Err(error) = order::resolve(query) {
             return ControlFlow::Break(error);
         }
@@ -153,6 +166,8 @@ impl Lower<'_> {
                     other => Err(Error::unsupported(format!("access {other}"))),
                 })?
             }
+            // The planner's own array literal does not see the parameters of lambdas around it.
+            Expr::Array(array) => call("make_array", array.elem),
             Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => call("concat", vec![*left, *right]),
             Expr::Tuple(values) => call("struct", values),
             // The planner forgets the parameters of a lambda inside an array's brackets.
@@ -162,8 +177,14 @@ impl Lower<'_> {
                     restore_frame(spec.window_frame.as_mut());
                 }
                 plain_arguments(&mut f);
-                mark_lambda_call(&mut f);
-                Expr::Function(f)
+                windows::empty_frame(&mut f);
+                match windows::ordered_array(&f).or_else(|| reduce_aggregate(&f)) {
+                    Some(reduced) => reduced,
+                    None => {
+                        mark_lambda_call(&mut f);
+                        Expr::Function(f)
+                    }
+                }
             }
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match negated_interval(&expr) {
                 Some(interval) => interval,
@@ -258,8 +279,37 @@ fn number(digits: &str) -> Result<Expr> {
     }
 }
 
+/// `reduce_agg(x, start, input, combine)`: an aggregate cannot take lambdas, a function of its values can.
+fn reduce_aggregate(f: &Function) -> Option<Expr> {
+    let FunctionArguments::List(list) = &f.args else { return None };
+    let [value, start, input, _combine] = list.args.as_slice() else { return None };
+    if !f.name.to_string().eq_ignore_ascii_case("reduce_agg") {
+        return None;
+    }
+    let inner = |a: &FunctionArg| match a {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(e.clone()),
+        _ => None,
+    };
+    let value = inner(value)?;
+    let present = Expr::IsNotNull(Box::new(value.clone()));
+    let mut values = call("array_agg", vec![value]);
+    if let Expr::Function(values) = &mut values {
+        values.over = f.over.clone();
+        values.filter = Some(Box::new(match f.filter.clone() {
+            Some(filter) => Expr::BinaryOp { left: filter, op: BinaryOperator::And, right: Box::new(present) },
+            None => present,
+        }));
+    }
+    let same = crate::grammar::identity();
+    let mut reduced = call("reduce", vec![values, inner(start)?, inner(input)?, same]);
+    if let Expr::Function(reduced) = &mut reduced {
+        mark_lambda_call(reduced);
+    }
+    Some(reduced)
+}
+
 /// A function with a lambda is another one than its namesake without: its name gets [`LAMBDA_CALL`] in front.
-fn mark_lambda_call(f: &mut Function) {
+pub(crate) fn mark_lambda_call(f: &mut Function) {
     let FunctionArguments::List(list) = &f.args else { return };
     let lambda = |a: &FunctionArg| matches!(a, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Lambda(_))));
     if list.args.iter().any(lambda)

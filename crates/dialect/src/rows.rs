@@ -2,9 +2,12 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    Expr, Ident, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
-    TableAliasColumnDef, TableFactor, TableWithJoins, Values,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select, SelectFlavor, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value,
+    Values,
 };
+
+use crate::grammar::{call, number};
 
 /// Subqueries of several columns, where one value is wanted, give rows.
 pub(crate) fn spread(expr: &mut Expr) {
@@ -120,6 +123,37 @@ pub(crate) fn select(projection: Vec<SelectItem>, relation: TableFactor) -> Sele
         value_table_mode: None,
         flavor: SelectFlavor::Standard,
     }
+}
+
+/// A value of a row type stands in VALUES for a row of the table, unless it is wrapped in ROW itself.
+pub(crate) fn spread_values(values: &mut Values) {
+    let widths: Vec<usize> = values.rows.iter().map(|r| r.content.len()).collect();
+    for row in &mut values.rows {
+        let [only] = row.content.as_slice() else { continue };
+        let Some(n) = row_cast(only) else { continue };
+        if !values.explicit_row || widths.contains(&n) && n > 1 {
+            let only = only.clone();
+            row.content = (1..=n).map(|i| call("$subscript", vec![only.clone(), number(i.to_string())])).collect();
+        }
+    }
+}
+
+/// How many fields a cast to a row type gives.
+fn row_cast(e: &Expr) -> Option<usize> {
+    let Expr::Function(f) = e else { return None };
+    let FunctionArguments::List(list) = &f.args else { return None };
+    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(to)))] = list.args.as_slice() else { return None };
+    let Value::SingleQuotedString(to) = &to.value else { return None };
+    let fields = to.strip_prefix("row(")?.strip_suffix(')')?;
+    if f.name.to_string() != "\"$cast\"" {
+        return None;
+    }
+    let mut depth = 0;
+    let separators = fields.chars().filter(|c| {
+        depth += i32::from(*c == '(') - i32::from(*c == ')');
+        *c == ',' && depth == 0
+    });
+    Some(separators.count() + 1)
 }
 
 /// `(x, y).*`: the fields of a row that the text spells out, as items of their own.

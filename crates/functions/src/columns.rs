@@ -387,3 +387,27 @@ pub(crate) fn out_of_range(message: impl std::fmt::Display) -> DataFusionError {
 pub(crate) fn division_by_zero() -> DataFusionError {
     DataFusionError::Execution("DIVISION_BY_ZERO: Division by zero".to_owned())
 }
+
+/// The result of a function over constants, for tests.
+#[cfg(test)]
+pub(crate) fn evaluate(function: Scalar, args: &[ScalarValue]) -> Result<ScalarValue> {
+    use datafusion_expr::ScalarFunctionArgs;
+
+    let function = ScalarUDF::from(function);
+    let actual: Vec<_> = args.iter().map(ScalarValue::data_type).collect();
+    let takes = function.coerce_types(&actual)?;
+    let cast = |(value, t): (&ScalarValue, &DataType)| value.cast_to(t).map(ColumnarValue::Scalar);
+    let args: Vec<_> = args.iter().zip(&takes).map(cast).collect::<Result<_>>()?;
+    let field = |t: &DataType| Arc::new(arrow::datatypes::Field::new("x", t.clone(), true));
+    let result = function.invoke_with_args(ScalarFunctionArgs {
+        args,
+        arg_fields: takes.iter().map(field).collect(),
+        number_rows: 1,
+        return_field: field(&function.return_type(&takes)?),
+        config_options: Arc::default(),
+    })?;
+    match result {
+        ColumnarValue::Scalar(value) => Ok(value),
+        ColumnarValue::Array(values) => ScalarValue::try_from_array(&values, 0),
+    }
+}

@@ -18,8 +18,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, Values, Volatility, WindowFrameBound,
-    WindowFrameUnits, cast, lit,
+    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, Values, Volatility,
+    WindowFrameBound, WindowFrameUnits, cast, lit,
 };
 
 use crate::instant::{Instant, Rounding};

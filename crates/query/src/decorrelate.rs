@@ -142,7 +142,9 @@ impl Rule {
             let mut done = Vec::with_capacity(parts.len());
             for part in parts {
                 if filter && is_plannable_conjunct(&part, &schema) {
-                    done.push(part);
+                    let new = project_subquery(part)?;
+                    changed |= new.transformed;
+                    done.push(new.data);
                     continue;
                 }
                 let name = part.name_for_alias().ok();
@@ -356,6 +358,27 @@ fn refers_only_to(e: &Expr, schema: &DFSchema) -> bool {
     inside && front
 }
 
+/// DataFusion takes `IN (query)` only of queries that end in a projection, which VALUES and set operations do not.
+fn project_subquery(e: Expr) -> Result<Transformed<Expr>> {
+    e.transform_down(|e| match e {
+        Expr::InSubquery(mut i) if !matches!(*i.subquery.subquery, LogicalPlan::Projection(_)) => {
+            let plan = i.subquery.subquery.as_ref().clone();
+            let columns: Vec<Expr> = plan
+                .schema()
+                .columns()
+                .into_iter()
+                .map(|c| {
+                    let name = c.name.clone();
+                    Expr::Column(c).alias(name)
+                })
+                .collect();
+            i.subquery.subquery = Arc::new(LogicalPlanBuilder::from(plan).project(columns)?.build()?);
+            Ok(Transformed::new(Expr::InSubquery(i), true, TreeNodeRecursion::Jump))
+        }
+        e => Ok(Transformed::no(e)),
+    })
+}
+
 fn contains_subquery(e: &Expr) -> bool {
     e.exists(|e| Ok(is_subquery(e))).unwrap_or(true)
 }
@@ -428,4 +451,3 @@ fn outer_columns(plan: &LogicalPlan, schema: &DFSchema) -> Result<Vec<Column>> {
     })?;
     Ok(found)
 }
-

@@ -86,9 +86,7 @@ fn replace(expression: Expr, stores: &HashSet<TableReference>) -> Transformed<Ex
         _ => return Transformed::no(expression),
     };
     match TEXT_KEYS.iter().find(|key| path.strip_prefix("$.") == Some(**key)) {
-        Some(key) => {
-            Transformed::yes(Expr::Column(Column::new(column.relation.clone(), key.to_ascii_lowercase())))
-        }
+        Some(key) => Transformed::yes(Expr::Column(Column::new(column.relation.clone(), key.to_ascii_lowercase()))),
         None => Transformed::no(expression),
     }
 }

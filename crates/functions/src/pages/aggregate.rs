@@ -38,8 +38,7 @@ pub(crate) fn functions() -> Functions {
         new("avg", total::avg_types, total::state, total::make_avg)
             .groups(total::avg_groups)
             .retracts(total::retracts)
-            .build()
-            .with_aliases(["mean"]),
+            .build(),
         array_agg::array_agg(),
         minmax::max(),
         minmax::min(),

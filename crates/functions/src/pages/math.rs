@@ -178,3 +178,54 @@ const DOCS: &[Doc] = &[
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
     Doc { name, page: "math", signature, example }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use datafusion_common::ScalarValue;
+
+    use super::*;
+    use crate::columns::evaluate;
+
+    fn decimal(digits: i128, precision: u8, scale: i8) -> ScalarValue {
+        ScalarValue::Decimal128(Some(digits), precision, scale)
+    }
+
+    #[test]
+    fn decimals_keep_or_lose_their_scale() {
+        let round = || Scalar::new("round", Types::Rule(round::round_types), round::round);
+        let ceil = || Scalar::new("ceil", Types::Rule(round::whole_types), round::ceil);
+        assert_eq!(evaluate(round(), &[decimal(-25, 2, 1)]).unwrap(), decimal(-3, 2, 0));
+        assert_eq!(evaluate(round(), &[decimal(12345, 5, 2), 1.into()]).unwrap(), decimal(12350, 6, 2));
+        assert_eq!(evaluate(ceil(), &[decimal(-19, 2, 1)]).unwrap(), decimal(-1, 2, 0));
+        let most = decimal(10i128.pow(38) - 1, 38, 0);
+        assert!(evaluate(round(), &[most, (-1).into()]).unwrap_err().to_string().contains("OUT_OF_RANGE"));
+    }
+
+    #[test]
+    fn integers_overflow_instead_of_wrapping() {
+        let abs = || Scalar::new("abs", Types::Rule(same), round::abs);
+        assert_eq!(evaluate(abs(), &[ScalarValue::Int8(Some(-127))]).unwrap(), ScalarValue::Int8(Some(127)));
+        let e = evaluate(abs(), &[ScalarValue::Int8(Some(-128))]).unwrap_err().to_string();
+        assert!(e.contains("NUMERIC_VALUE_OUT_OF_RANGE: Value 128 is out of range for tinyint"), "{e}");
+    }
+
+    #[test]
+    fn remainders() {
+        let modulus = || Scalar::new("mod", Types::Rule(round::mod_types), round::modulus);
+        assert_eq!(evaluate(modulus(), &[(-7i64).into(), 3i64.into()]).unwrap(), ScalarValue::Int64(Some(-1)));
+        assert_eq!(evaluate(modulus(), &[decimal(75, 2, 1), 2i64.into()]).unwrap(), decimal(15, 2, 1));
+        let e = evaluate(modulus(), &[5i64.into(), 0i64.into()]).unwrap_err().to_string();
+        assert!(e.contains("DIVISION_BY_ZERO"), "{e}");
+    }
+
+    #[test]
+    fn wider_types_win() {
+        let int = DataType::Int64;
+        assert_eq!(widest(&int, &DataType::Float32), Some(DataType::Float32));
+        assert_eq!(widest(&DataType::Int8, &int), Some(DataType::Int64));
+        assert_eq!(widest(&DataType::Int32, &DataType::Decimal128(2, 1)), Some(DataType::Decimal128(11, 1)));
+        assert_eq!(widest(&int, &DataType::Utf8), None);
+    }
+}

@@ -451,3 +451,45 @@ const DOCS: &[Doc] = &[
 const fn doc(name: &'static str, signature: &'static str, example: &'static str) -> Doc {
     Doc { name, page: "string", signature, example }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::columns::evaluate;
+
+    fn text(value: &str) -> ScalarValue {
+        ScalarValue::Utf8(Some(value.to_owned()))
+    }
+
+    #[test]
+    fn instances_are_counted_from_either_end() {
+        let strpos = |instance: i64| {
+            const OVERLOADS: &[crate::columns::Overload] = &[(&[Varchar, Varchar, Bigint], Bigint)];
+            evaluate(Scalar::by("strpos", OVERLOADS, strpos), &[text("信a念aa"), text("a"), instance.into()])
+        };
+        assert_eq!(strpos(2).unwrap(), 4i64.into());
+        assert_eq!(strpos(-1).unwrap(), 5i64.into());
+        assert_eq!(strpos(9).unwrap(), 0i64.into());
+        assert!(strpos(0).is_err());
+    }
+
+    #[test]
+    fn one_null_makes_a_concatenation_null() {
+        let concat = |args: &[_]| evaluate(Scalar::new("concat", Types::Rule(concat_types), concat), args).unwrap();
+        assert_eq!(concat(&[text("a"), text("b")]), ScalarValue::Utf8View(Some("ab".to_owned())));
+        assert_eq!(concat(&[text("a"), ScalarValue::Null]), ScalarValue::Utf8View(None));
+        let bytes = |b: &[u8]| ScalarValue::Binary(Some(b.to_vec()));
+        assert_eq!(concat(&[bytes(b"a"), bytes(b"b")]), bytes(b"ab"));
+    }
+
+    #[test]
+    fn prefixes_become_patterns() {
+        let rewritten = as_like(vec![datafusion_expr::col("x"), lit("a_%")]);
+        let ExprSimplifyResult::Simplified(like) = rewritten else { panic!("a constant prefix is rewritten") };
+        assert_eq!(like, datafusion_expr::col("x").like(lit(ScalarValue::Utf8View(Some(r"a\_\%%".to_owned())))));
+        let kept = as_like(vec![datafusion_expr::col("x"), datafusion_expr::col("y")]);
+        assert!(matches!(kept, ExprSimplifyResult::Original(_)));
+    }
+}

@@ -76,4 +76,3 @@ impl Domain {
         Ok((LogicalPlanBuilder::from(plan).project(items)?.build()?, renamed))
     }
 }
-

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, JoinType, NullEquality, NullHandling, ScalarValue, UnnestOptions, not_impl_err};
+use datafusion::common::{
+    Column, DFSchema, JoinType, NullEquality, NullHandling, ScalarValue, UnnestOptions, not_impl_err,
+};
 use datafusion::error::Result;
 use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{
-    Aggregate, Distinct, Expr, ExprFunctionExt, FetchType, Join, Limit, LogicalPlan, LogicalPlanBuilder, SkipType, SortExpr, Unnest, cast, lit,
+    Aggregate, Distinct, Expr, ExprFunctionExt, FetchType, Join, Limit, LogicalPlan, LogicalPlanBuilder, SkipType,
+    SortExpr, Unnest, cast, lit,
 };
 
 use super::domain::Domain;
@@ -151,8 +154,7 @@ impl Push<'_> {
                 for row in &v.values {
                     let own = row.iter().enumerate().map(|(i, e)| {
                         let field = v.schema.field(i);
-                        Ok(cast(self.expr(e.clone())?, field.data_type().clone())
-                            .alias(field.name()))
+                        Ok(cast(self.expr(e.clone())?, field.data_type().clone()).alias(field.name()))
                     });
                     let items = own.chain(self.domain_columns().map(Ok)).collect::<Result<Vec<_>>>()?;
                     let part = LogicalPlanBuilder::from(self.domain.plan.clone()).project(items)?.build()?;
@@ -232,8 +234,7 @@ impl Push<'_> {
             Ok(if default.is_null() {
                 item
             } else {
-                coalesce(vec![item.unalias(), lit(default)])
-                    .alias_qualified(q.cloned(), f.name())
+                coalesce(vec![item.unalias(), lit(default)]).alias_qualified(q.cloned(), f.name())
             })
         });
         let items = items.collect::<Result<Vec<_>>>()?;

@@ -72,3 +72,33 @@ fn in_bins(x: f64, bins: &arrow::array::Float64Array) -> Result<i64> {
     }
     Ok(lower as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn buckets_count_from_the_first_bound() {
+        for (x, bound1, bound2, expected) in
+            [(3.5, 0.0, 4.0, 3), (-1.0, 0.0, 4.0, 0), (4.0, 0.0, 4.0, 4), (-1.0, 3.2, 0.0, 4), (3.1, 3.2, 0.0, 1)]
+        {
+            assert_eq!(between(x, bound1, bound2, 3).unwrap(), expected, "{x} in {bound1}..{bound2}");
+        }
+        assert!(between(1.0, 2.0, 2.0, 3).is_err());
+        assert!(between(1.0, 0.0, 2.0, 0).is_err());
+        assert!(between(f64::NAN, 0.0, 2.0, 1).is_err());
+        assert!(between(f64::INFINITY, 0.0, 2.0, i64::MAX).is_err());
+    }
+
+    #[test]
+    fn bins_are_searched() {
+        let bins = |values: &[f64]| arrow::array::Float64Array::from(values.to_vec());
+        assert_eq!(in_bins(3.5, &bins(&[0.0, 2.0, 4.0])).unwrap(), 2);
+        assert_eq!(in_bins(f64::INFINITY, &bins(&[0.0, 2.0, 4.0])).unwrap(), 3);
+        assert!(in_bins(1.0, &bins(&[])).is_err());
+        assert!(in_bins(1.0, &bins(&[0.0, f64::INFINITY])).is_err());
+        assert!(in_bins(1.0, &bins(&[3.0, 2.0])).is_err());
+    }
+}

@@ -74,3 +74,40 @@ impl Template {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::pattern::Patterns;
+    use super::*;
+
+    fn replaced(text: &str, pattern: &str, template: &str) -> Result<String> {
+        let pattern = Patterns::default().get(pattern)?;
+        let template = Template::parse(template, &pattern)?;
+        let mut out = String::new();
+        pattern.each_match(text, 0, |groups| {
+            template.write(text, groups, &mut out);
+            Ok(true)
+        })?;
+        Ok(out)
+    }
+
+    #[test]
+    fn groups_by_number_and_by_name() {
+        assert_eq!(replaced("ab", "(a)(b)", "$2$1").unwrap(), "ba");
+        assert_eq!(replaced("ab", "(?<x>a)b", "<${x}>").unwrap(), "<a>");
+        assert_eq!(replaced("ab", "(a)|(b)", "[$1$2]").unwrap(), "[a][b]");
+        // There is no eleventh group, so this is the first one and a digit.
+        assert_eq!(replaced("a", "(a)", "$11").unwrap(), "a1");
+        assert_eq!(replaced("a", "a", r"\$\\").unwrap(), r"$\");
+    }
+
+    #[test]
+    fn broken_templates() {
+        for template in ["$", "$x", "$1", "${y}", "\\"] {
+            let e = replaced("a", "a", template).unwrap_err().to_string();
+            assert!(e.contains("INVALID_FUNCTION_ARGUMENT"), "{template}: {e}");
+        }
+    }
+}
