@@ -170,8 +170,6 @@ impl Lower<'_> {
             Expr::Array(array) => call("make_array", array.elem),
             Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right } => call("concat", vec![*left, *right]),
             Expr::Tuple(values) => call("struct", values),
-            // The planner forgets the parameters of a lambda inside an array's brackets.
-            Expr::Array(array) if !self.lambda_parameters.is_empty() => call("make_array", array.elem),
             Expr::Function(mut f) => {
                 if let Some(WindowType::WindowSpec(spec)) = &mut f.over {
                     restore_frame(spec.window_frame.as_mut());
