@@ -376,6 +376,7 @@ fn typed_literal(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
     let to = match name {
         "timestamp" | "time" => format!("{name}{}", time_type(&value)),
         "int" => "integer".to_owned(),
+        "char" => format!("char({})", value.chars().count().max(1)),
         "decimal" => decimal_type(&value),
         "date" | "bigint" | "integer" | "smallint" | "tinyint" | "real" | "double" | "boolean" | "json"
         | "ipaddress" | "uuid" | "char" | "varchar" | "varbinary" | "jsonpath" => name.to_owned(),

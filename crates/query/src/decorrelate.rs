@@ -46,7 +46,7 @@ struct Rule {
 impl Rule {
     fn node(&self, plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         match plan {
-            LogicalPlan::Join(join) if is_lateral(&join.right) => self.lateral(join).map(Transformed::yes),
+            LogicalPlan::Join(join) if is_lateral(&join.right) => Self::lateral(&join).map(Transformed::yes),
             LogicalPlan::Join(join) if join.filter.as_ref().is_some_and(contains_subquery) => self.condition(join),
             plan => self.expressions(plan),
         }
@@ -87,7 +87,7 @@ impl Rule {
     }
 
     /// `left JOIN LATERAL right`.
-    fn lateral(&self, join: Join) -> Result<LogicalPlan> {
+    fn lateral(join: &Join) -> Result<LogicalPlan> {
         let (left, right) = (join.left.as_ref(), join.right.as_ref());
         let columns: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
         let condition = join

@@ -81,11 +81,11 @@ impl ExprPlanner for Operators {
         })
     }
 
-    fn plan_compound_identifier<'a>(
+    fn plan_compound_identifier(
         &self,
         field: &Field,
         qualifier: Option<&TableReference>,
-        nested_names: &'a [String],
+        nested_names: &[String],
     ) -> Result<PlannerResult<Vec<Expr>>> {
         let mut of = field.data_type();
         let mut expr = Expr::Column(Column::from((qualifier, field)));
