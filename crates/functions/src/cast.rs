@@ -113,7 +113,7 @@ fn resolve(target: &Type, source: &DataType, constant: Option<&ScalarValue>) -> 
         DataType::Timestamp(_, Some(zone)) => Some(zone.clone()),
         _ => constant
             .and_then(text_of)
-            .and_then(|text| parse_timestamp(text))
+            .and_then(parse_timestamp)
             .and_then(|parsed| parsed.zone.and_then(Zone::parse))
             .map(|zone| Arc::from(zone.name())),
     };
