@@ -329,6 +329,7 @@ pub(crate) fn case(operand: Option<Expr>, conditions: Vec<CaseWhen>, otherwise: 
     }
 }
 
+/// `(params) -> body`.
 pub(crate) fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
     let params = params.into_iter().map(|name| LambdaFunctionParameter { name, data_type: None }).collect();
     Expr::Lambda(LambdaFunction {
@@ -386,6 +387,7 @@ fn typed_literal(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
     let to = match name {
         "timestamp" | "time" => format!("{name}{}", time_type(&value)),
         "int" => "integer".to_owned(),
+        "char" => format!("char({})", value.chars().count().max(1)),
         "decimal" => decimal_type(&value),
         "date" | "bigint" | "integer" | "smallint" | "tinyint" | "real" | "double" | "boolean" | "json"
         | "ipaddress" | "uuid" | "char" | "varchar" | "varbinary" | "jsonpath" => name.to_owned(),

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder, StructArray, new_null_array};
 use arrow::datatypes::DataType;
 use datafusion_common::{DataFusionError, Result, ScalarValue, plan_err};
+use datafusion_expr::preimage::PreimageResult;
 use datafusion_expr::simplify::ExprSimplifyResult;
 use datafusion_expr::{Expr, ScalarUDF};
 
 use crate::json_text;
+use crate::pages::datetime;
 use crate::scalar::{Param, Scalar, accept, fail, text_of};
 use crate::temporal::{Zone, parse_timestamp};
 use crate::text::{Formatter, Style};
@@ -80,6 +82,14 @@ fn declare(name: &'static str, on_error: OnError) -> ScalarUDF {
         },
     )
     .simplify(simplify)
+    .preimage(|args, literal, info| {
+        Ok(match args {
+            [_, Expr::Literal(target, _)] if text_of(target).is_some_and(|t| t.eq_ignore_ascii_case("date")) => {
+                datetime::date_preimage(args, literal, info)
+            }
+            _ => PreimageResult::None,
+        })
+    })
     .build()
 }
 
@@ -103,7 +113,7 @@ fn resolve(target: &Type, source: &DataType, constant: Option<&ScalarValue>) -> 
         DataType::Timestamp(_, Some(zone)) => Some(zone.clone()),
         _ => constant
             .and_then(text_of)
-            .and_then(|text| parse_timestamp(text, false))
+            .and_then(parse_timestamp)
             .and_then(|parsed| parsed.zone.and_then(Zone::parse))
             .map(|zone| Arc::from(zone.name())),
     };

@@ -219,8 +219,6 @@ pub(crate) struct Parsed<'a> {
     pub(crate) digits: u8,
     /// Text after the time, which names a zone.
     pub(crate) zone: Option<&'a str>,
-    /// Whether a time of day is given.
-    pub(crate) has_time: bool,
 }
 
 struct Cursor<'a> {
@@ -310,20 +308,19 @@ pub(crate) fn parse_time(text: &str) -> Option<Parsed<'_>> {
     let mut c = Cursor { text, pos: 0 };
     let (seconds, picos, digits) = time_part(&mut c)?;
     let zone = c.rest().trim();
-    Some(Parsed { seconds, picos, digits, zone: (!zone.is_empty()).then_some(zone), has_time: true })
+    Some(Parsed { seconds, picos, digits, zone: (!zone.is_empty()).then_some(zone) })
 }
 
-/// Reads Trino's timestamp text: `yyyy-m-d[ h:m[:s[.fraction]]][ zone]`. With `lenient` a `T` may separate date and
-/// time, as CloudTrail Lake accepts in comparisons.
-pub(crate) fn parse_timestamp(text: &str, lenient: bool) -> Option<Parsed<'_>> {
+/// Reads Trino's timestamp text: `yyyy-m-d[ h:m[:s[.fraction]]][ zone]`.
+pub(crate) fn parse_timestamp(text: &str) -> Option<Parsed<'_>> {
     let text = text.trim();
     let mut c = Cursor { text, pos: 0 };
     let days = date_part(&mut c)?;
-    let mut parsed = Parsed { seconds: days * DAY, picos: 0, digits: 0, zone: None, has_time: false };
+    let mut parsed = Parsed { seconds: days * DAY, picos: 0, digits: 0, zone: None };
     if c.rest().is_empty() {
         return Some(parsed);
     }
-    if !(c.eat(b' ') || (lenient && (c.eat(b'T') || c.eat(b't')))) {
+    if !c.eat(b' ') {
         return None;
     }
     let start = c.pos;
@@ -332,7 +329,6 @@ pub(crate) fn parse_timestamp(text: &str, lenient: bool) -> Option<Parsed<'_>> {
         parsed.seconds += seconds;
         parsed.picos = picos;
         parsed.digits = digits;
-        parsed.has_time = true;
     } else {
         c.pos = start;
     }
@@ -393,11 +389,10 @@ mod tests {
 
     #[test]
     fn timestamps_are_read_as_trino_reads_them() {
-        let p = parse_timestamp("2001-1-22 03:04:05.321 +07:09", false).unwrap();
+        let p = parse_timestamp("2001-1-22 03:04:05.321 +07:09").unwrap();
         assert_eq!((p.picos, p.digits, p.zone), (321_000_000_000, 3, Some("+07:09")));
-        assert!(parse_timestamp("2020-05-10T12:34:56", false).is_none());
-        assert!(parse_timestamp("2020-05-10T12:34:56Z", true).is_some());
-        assert!(parse_timestamp("2022-01-00", false).is_none());
+        assert!(parse_timestamp("2020-05-10T12:34:56").is_none());
+        assert!(parse_timestamp("2022-01-00").is_none());
         assert!(parse_date("2013- 2-02").is_none());
     }
 }

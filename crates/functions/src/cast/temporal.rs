@@ -231,7 +231,7 @@ fn read(s: &str, to: &Type, arrow_type: &DataType) -> Option<(i64, i16)> {
             let DataType::Timestamp(unit, _) = arrow_type else {
                 return None;
             };
-            let parsed = parse_timestamp(s, false)?;
+            let parsed = parse_timestamp(s)?;
             let zone = match parsed.zone {
                 Some(name) => Some(Zone::parse(name)?),
                 None => None,

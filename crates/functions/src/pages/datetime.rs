@@ -7,7 +7,7 @@ mod fields;
 mod format;
 mod zone;
 
-pub(crate) use arithmetic::{common, plus_months, rebuild};
+pub(crate) use arithmetic::{common, date_preimage, plus_months, rebuild};
 
 use std::sync::Arc;
 

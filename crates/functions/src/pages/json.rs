@@ -278,6 +278,21 @@ macro_rules! doc {
 }
 
 const DOCS: &[Doc] = &[
+    doc!(
+        "json_array",
+        "json_array(value [FORMAT JSON], … [NULL | ABSENT ON NULL] [RETURNING type]) -> varchar",
+        "json_array(1, 'a') = '[1,\"a\"]'"
+    ),
+    doc!(
+        "json_exists",
+        "json_exists(json, path [PASSING …] [… ON ERROR]) -> boolean",
+        "json_exists('[1, 2]', 'lax $[1]') = true"
+    ),
+    doc!(
+        "json_object",
+        "json_object(key : value [FORMAT JSON], … [NULL | ABSENT ON NULL] [WITH UNIQUE KEYS] [RETURNING type]) -> varchar",
+        "json_object('a' : 1) = '{\"a\":1}'"
+    ),
     doc!("is_json_scalar", "is_json_scalar(json) -> boolean", "is_json_scalar('[1, 2]') = false"),
     doc!(
         "json_array_contains",
@@ -297,6 +312,21 @@ const DOCS: &[Doc] = &[
         "json_extract_scalar('{\"arn\":\"x\"}', '$.arn') = 'x'"
     ),
     doc!("json_format", "json_format(json) -> varchar", "json_format(JSON '[1, 2]') = '[1,2]'"),
+    doc!(
+        "json_object",
+        "json_object(key : value [FORMAT JSON], … [NULL | ABSENT ON NULL] [WITH UNIQUE KEYS] [RETURNING type]) -> varchar",
+        "json_object('a' : 1) = '{\"a\":1}'"
+    ),
     doc!("json_parse", "json_parse(string) -> json", "json_parse('[1, 2]') = JSON '[1,2]'"),
+    doc!(
+        "json_query",
+        "json_query(json, path [PASSING …] [RETURNING type] [wrapper] [quotes] [… ON EMPTY] [… ON ERROR]) -> varchar",
+        "json_query('{\"a\":[1]}', 'lax $.a') = '[1]'"
+    ),
     doc!("json_size", "json_size(json, path) -> bigint", "json_size('{\"x\":[1,2,3]}', '$.x') = 3"),
+    doc!(
+        "json_value",
+        "json_value(json, path [PASSING …] [RETURNING type] [… ON EMPTY] [… ON ERROR]) -> varchar",
+        "json_value('{\"a\":1}', 'lax $.a') = '1'"
+    ),
 ];

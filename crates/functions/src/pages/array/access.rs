@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, MapArray, UInt64Array};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::ScalarUDF;
 
+use crate::cast::as_text;
 use crate::coercion::unify;
 use crate::lists::{as_list, bounds};
 use crate::rows;
@@ -65,8 +66,16 @@ fn access(name: &'static str, missing: Missing) -> ScalarUDF {
             match container {
                 DataType::Map(_, _) => {
                     let (key, value) = types::entry(container)?;
-                    let key = unify(key.data_type(), index)?;
-                    Some(vec![types::map_of(key.clone(), value.data_type().clone()), key])
+                    let text = |t: &DataType| types::is_varchar(t) || matches!(t, DataType::Null);
+                    // A map is never rebuilt for the encoding of its texts: that would cost more than the look-up.
+                    if types::is_varchar(key.data_type()) && text(index) {
+                        return Some(vec![container.clone(), DataType::Utf8View]);
+                    }
+                    let common = unify(key.data_type(), index)?;
+                    if common == *key.data_type() {
+                        return Some(vec![container.clone(), common]);
+                    }
+                    Some(vec![types::map_of(common.clone(), value.data_type().clone()), common])
                 }
                 t if types::is_row(t) && missing == Missing::Error => {
                     Some(vec![t.clone(), accept(index, Param::Bigint)?])
@@ -142,30 +151,51 @@ fn of_array(array: &ArrayRef, call: &Call<'_>, missing: Missing) -> Result<Array
 fn of_map(map: &ArrayRef, call: &Call<'_>, missing: Missing) -> Result<ArrayRef> {
     let map = map.as_map();
     let wanted = call.array(1)?;
-    // Values are compared as encoded bytes; text is compared as it is, which is the common case.
-    let text = map.keys().data_type() == &DataType::Utf8View && wanted.data_type() == &DataType::Utf8View;
-    let encoded = if text { None } else { Some(rows::encode_two(map.keys(), &wanted)?) };
-    let mut taken = Vec::with_capacity(map.len());
-    for row in 0..map.len() {
-        if map.is_null(row) || wanted.is_null(row) {
-            taken.push(None);
-            continue;
+    let keys = map.keys();
+    // Text is compared as it lies, everything else as encoded bytes.
+    let found = match keys.data_type() {
+        DataType::Utf8View => {
+            let keys = keys.as_string_view();
+            find_text(map, &wanted, |i| keys.value(i))
         }
-        let mut range = bounds(map.value_offsets(), row);
-        let found = match &encoded {
-            Some((keys, wanted)) => range.find(|i| keys.row(*i) == wanted.row(row)),
-            None => {
-                let keys = map.keys().as_string_view();
-                let wanted = wanted.as_string_view().value(row);
-                range.find(|i| keys.value(*i) == wanted)
-            }
-        };
-        if found.is_none() && missing == Missing::Error {
-            let mut shown = String::new();
-            Formatter::new(&wanted, Style::Result)?.write(row, &mut shown);
-            return invalid(format!("Key not present in map: {shown}"));
+        DataType::Utf8 => {
+            let keys = keys.as_string::<i32>();
+            find_text(map, &wanted, |i| keys.value(i))
         }
-        taken.push(found.map(|i| i as u64));
+        t if types::is_varchar(t) => {
+            let keys = as_text(keys)?;
+            let keys = keys.as_string_view();
+            find_text(map, &wanted, |i| keys.value(i))
+        }
+        _ => {
+            let (keys, values) = rows::encode_two(keys, &wanted)?;
+            find(map, &wanted, |row, i| keys.row(i) == values.row(row))
+        }
+    };
+    if missing == Missing::Error
+        && let Some(row) = (0..map.len()).find(|row| found.is_null(*row) && map.is_valid(*row) && wanted.is_valid(*row))
+    {
+        let mut shown = String::new();
+        Formatter::new(&wanted, Style::Result)?.write(row, &mut shown);
+        return invalid(format!("Key not present in map: {shown}"));
     }
-    Ok(arrow::compute::take(map.values(), &UInt64Array::from(taken), None)?)
+    Ok(arrow::compute::take(map.values(), &found, None)?)
+}
+
+fn find_text<'a>(map: &MapArray, wanted: &ArrayRef, key: impl Fn(usize) -> &'a str) -> UInt64Array {
+    let wanted_text = wanted.as_string_view();
+    find(map, wanted, |row, i| key(i) == wanted_text.value(row))
+}
+
+/// The entry of each row whose key is the wanted one.
+fn find(map: &MapArray, wanted: &ArrayRef, same: impl Fn(usize, usize) -> bool) -> UInt64Array {
+    let offsets = map.value_offsets();
+    (0..map.len())
+        .map(|row| {
+            if map.is_null(row) || wanted.is_null(row) {
+                return None;
+            }
+            bounds(offsets, row).find(|i| same(row, *i)).map(|i| i as u64)
+        })
+        .collect()
 }

@@ -98,7 +98,7 @@ fn compile(format: &str) -> Result<Vec<Part>> {
                     number = Some(number.unwrap_or(0).saturating_mul(10).saturating_add(digit).min(100_000));
                     flags_done = true;
                 }
-                '$' if explicit.is_none() => {
+                '$' if explicit.is_none() && number.is_some() => {
                     explicit = number.take();
                     flags_done = false;
                 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, Int64Builder, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, Int64Builder, StructArray};
 use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::interval_arithmetic::Interval;
 use datafusion_expr::preimage::PreimageResult;
+use datafusion_expr::simplify::SimplifyContext;
 use datafusion_expr::{Expr, ScalarUDF};
 
 use super::Moments;
@@ -135,14 +136,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             DataType::Date32,
             |call| cast(&call.array(0)?, &Type::Date, OnError::Fail),
         )
-        .preimage(|args, literal, info| {
-            // Only a timestamp without zone maps to an interval of its own type.
-            let t = args.first().map(|x| info.get_data_type(x));
-            Ok(match t {
-                Some(Ok(DataType::Timestamp(TimeUnit::Millisecond, None))) => date_preimage(args, literal),
-                _ => PreimageResult::None,
-            })
-        })
+        .preimage(|args, literal, info| Ok(date_preimage(args, literal, info)))
         .build(),
     ]
 }
@@ -399,15 +393,35 @@ fn bounds(unit: Unit, start: &ScalarValue) -> Option<(ScalarValue, ScalarValue)>
     Some((start.clone(), ScalarValue::try_from_array(&end, 0).ok()?))
 }
 
-/// `date(x) = literal` holds where x is on that day.
-fn date_preimage(args: &[Expr], literal: &Expr) -> PreimageResult {
-    let ([expr], Expr::Literal(ScalarValue::Date32(Some(day)), _)) = (args, literal) else {
+/// `date(x) = literal` holds where x is on that day. Only a timestamp of milliseconds without zone, as `eventtime` is,
+/// maps to an interval of its own type.
+pub(crate) fn date_preimage(args: &[Expr], literal: &Expr, info: &SimplifyContext) -> PreimageResult {
+    match (args.first(), literal) {
+        (Some(expr), Expr::Literal(ScalarValue::Date32(Some(day)), _)) => {
+            days_range(expr, i64::from(*day), i64::from(*day) + 1, info)
+        }
+        _ => PreimageResult::None,
+    }
+}
+
+/// `year(x) = literal` holds where x is in that year.
+pub(super) fn year_preimage(args: &[Expr], literal: &Expr, info: &SimplifyContext) -> PreimageResult {
+    match (args, literal) {
+        ([expr], Expr::Literal(ScalarValue::Int64(Some(year)), _)) if (0..10_000).contains(year) => {
+            days_range(expr, days_from_civil(*year, 1, 1), days_from_civil(year + 1, 1, 1), info)
+        }
+        _ => PreimageResult::None,
+    }
+}
+
+/// From the start of one day to that of another.
+fn days_range(expr: &Expr, from: i64, until: i64, info: &SimplifyContext) -> PreimageResult {
+    if !matches!(info.get_data_type(expr), Ok(DataType::Timestamp(TimeUnit::Millisecond, None))) {
         return PreimageResult::None;
-    };
-    let days: ArrayRef = Arc::new(Date32Array::from(vec![*day, day.saturating_add(1)]));
-    let bounds = |i| cast(&days, &Type::Timestamp(3), OnError::Null).and_then(|a| ScalarValue::try_from_array(&a, i));
-    match (bounds(0), bounds(1)) {
-        (Ok(from), Ok(until)) => range(expr, from, until),
+    }
+    let start = |day: i64| day.checked_mul(DAY * 1000).map(|v| ScalarValue::TimestampMillisecond(Some(v), None));
+    match (start(from), start(until)) {
+        (Some(from), Some(until)) => range(expr, from, until),
         _ => PreimageResult::None,
     }
 }

@@ -6,8 +6,10 @@ use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array};
 use arrow::datatypes::{DataType, Date32Type, DurationMillisecondType, IntervalUnit, IntervalYearMonthType};
 use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
+use datafusion_expr::preimage::PreimageResult;
 
 use super::Moments;
+use super::arithmetic::year_preimage;
 use crate::scalar::{Param, Scalar};
 use crate::temporal::{DAY, civil_from_days, day_of_year, days_from_civil, days_in_month, iso_week, iso_weekday};
 
@@ -60,6 +62,9 @@ fn part(name: &'static str, overloads: &'static [&'static [Param]], f: fn(i64) -
             }
             _ => Ok(Moments::of(&array)?.map(|seconds, _| f(seconds.div_euclid(DAY)))),
         }
+    })
+    .preimage(move |args, literal, info| {
+        Ok(if name == "year" { year_preimage(args, literal, info) } else { PreimageResult::None })
     })
     .build()
 }

@@ -64,7 +64,6 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         .build(),
         from_iso("from_iso8601_timestamp", TimeUnit::Millisecond),
         from_iso("from_iso8601_timestamp_nanos", TimeUnit::Nanosecond),
-        lake_timestamp(),
     ]
 }
 
@@ -318,42 +317,6 @@ fn from_iso(name: &'static str, unit: TimeUnit) -> ScalarUDF {
     .build()
 }
 
-/// `"$timestamp"(text)`: how CloudTrail Lake reads a text that is compared with a timestamp. `T` or a blank between
-/// date and time, fraction and zone optional; the result is in UTC milliseconds.
-fn lake_timestamp() -> ScalarUDF {
-    Scalar::new("$timestamp", &[&[Param::Varchar]], DataType::Timestamp(TimeUnit::Millisecond, None), |call| {
-        let array = call.array(0)?;
-        let mut out = Int64Builder::with_capacity(array.len());
-        for value in array.as_string_view() {
-            out.append_option(match value {
-                None => None,
-                Some(v) => match read_lake(v) {
-                    Some(v) => Some(v),
-                    None => {
-                        return crate::scalar::fail(
-                            "INVALID_CAST_ARGUMENT",
-                            format!("Value cannot be cast to timestamp: {v}"),
-                        );
-                    }
-                },
-            });
-        }
-        to_timestamps(&out.finish(), call.return_type())
-    })
-    .build()
-}
-
-fn read_lake(text: &str) -> Option<i64> {
-    let parsed = crate::temporal::parse_timestamp(text, true)?;
-    let seconds = match parsed.zone {
-        Some(zone) => Zone::parse(zone)?.to_utc(parsed.seconds),
-        None => parsed.seconds,
-    };
-    let mut out = seconds.checked_mul(1000)?;
-    out += parsed.picos / 1_000_000_000;
-    Some(out)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,13 +338,5 @@ mod tests {
         assert_eq!(iso_moment("2020-05-11T11").map(|m| m.0 % DAY), Some(11 * 3600));
         assert_eq!(iso_moment("2020-05-11T25:00"), None);
         assert_eq!(iso_moment("2020-05-11x"), None);
-    }
-
-    #[test]
-    fn lake_texts() {
-        assert_eq!(read_lake("2023-08-09T21:45:26.787Z"), read_lake("2023-08-09 21:45:26.787"));
-        assert_eq!(read_lake("2023-08-09T23:45:26+02:00"), read_lake("2023-08-09 21:45:26"));
-        assert_eq!(read_lake("2025-01-01"), Some(days_from_civil(2025, 1, 1) * DAY * 1000));
-        assert_eq!(read_lake("yesterday"), None);
     }
 }
