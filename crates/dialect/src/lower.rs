@@ -434,9 +434,7 @@ fn restore_number(expr: &mut Expr) {
 /// Calls that the planner would read its own way: `map` is not its map constructor, and a precision is a constant.
 fn plain_arguments(f: &mut sqlparser::ast::Function) {
     let name = f.name.to_string().to_lowercase();
-    if name == "reduce_agg" {
-        reduce_of_group(f);
-    } else if name == "map" {
+    if name == "map" {
         f.name = sqlparser::ast::ObjectName::from(vec![Ident::with_quote('"', "$map")]);
     } else if matches!(name.as_str(), "current_timestamp" | "localtimestamp" | "current_time" | "localtime")
         && let FunctionArguments::List(list) = &mut f.args
@@ -447,33 +445,6 @@ fn plain_arguments(f: &mut sqlparser::ast::Function) {
             }
         }
     }
-}
-
-/// `reduce_agg(x, s, f, g)` is `reduce` over the group's values that are not NULL. Their combination, `g`, is for engines
-/// that split a group.
-fn reduce_of_group(f: &mut Function) {
-    let FunctionArguments::List(list) = &mut f.args else { return };
-    let [
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(value)),
-        _,
-        _,
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(combine)),
-    ] = list.args.as_mut_slice()
-    else {
-        return;
-    };
-    let mut values = call("array_agg", vec![value.clone()]);
-    if let Expr::Function(values) = &mut values {
-        let known = Expr::IsNotNull(Box::new(value.clone()));
-        values.filter = Some(Box::new(match f.filter.take() {
-            Some(filter) => Expr::BinaryOp { left: filter, op: BinaryOperator::And, right: Box::new(known) },
-            None => known,
-        }));
-    }
-    *value = values;
-    let state = Ident::new("s");
-    *combine = lambda(vec![state.clone()], Expr::Identifier(state));
-    f.name = sqlparser::ast::ObjectName::from(vec![Ident::new("reduce")]);
 }
 
 /// Gives every item of a select list a name, and no name twice: the planner wants both, Trino neither.

@@ -103,3 +103,65 @@ pub fn register_all(registry: &mut dyn FunctionRegistry) -> Result<()> {
 pub fn docs() -> impl Iterator<Item = &'static Doc> {
     pages::all().into_iter().flat_map(|page| page.docs)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashSet;
+
+    use datafusion_expr::registry::MemoryFunctionRegistry;
+
+    use super::*;
+
+    /// What the grammar turns into calls of other names.
+    const LOWERED: [&str; 11] = [
+        "cast",
+        "try_cast",
+        "try",
+        "if",
+        "coalesce",
+        "nullif",
+        "json_array",
+        "json_exists",
+        "json_object",
+        "json_query",
+        "json_value",
+    ];
+
+    #[test]
+    fn every_documented_function_is_registered() {
+        let mut registry = MemoryFunctionRegistry::new();
+        register_all(&mut registry).unwrap();
+        let mut names = registry.higher_order_function_names();
+        let mut add = |name: &str, aliases: &[String]| {
+            names.insert(name.to_string());
+            names.extend(aliases.iter().cloned());
+        };
+        for name in registry.udfs() {
+            add(&name, registry.udf(&name).unwrap().aliases());
+        }
+        // DataFusion's own stand where their semantics are Trino's.
+        for f in datafusion_functions_aggregate::all_default_aggregate_functions() {
+            add(f.name(), f.aliases());
+        }
+        for f in datafusion_functions_window::all_default_window_functions() {
+            add(f.name(), f.aliases());
+        }
+        for name in registry.udafs() {
+            add(&name, registry.udaf(&name).unwrap().aliases());
+        }
+        for name in registry.udwfs() {
+            add(&name, registry.udwf(&name).unwrap().aliases());
+        }
+        let missing: Vec<&str> =
+            docs().map(|d| d.name).filter(|n| !names.contains(*n) && !LOWERED.contains(n)).collect();
+        assert_eq!(missing, Vec::<&str>::new());
+    }
+
+    #[test]
+    fn no_function_is_documented_twice_on_a_page() {
+        let mut seen = HashSet::new();
+        let twice: Vec<&Doc> = docs().filter(|d| !seen.insert((d.page, d.name))).collect();
+        assert_eq!(twice, Vec::<&Doc>::new());
+    }
+}

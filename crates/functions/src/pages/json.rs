@@ -312,11 +312,6 @@ const DOCS: &[Doc] = &[
         "json_extract_scalar('{\"arn\":\"x\"}', '$.arn') = 'x'"
     ),
     doc!("json_format", "json_format(json) -> varchar", "json_format(JSON '[1, 2]') = '[1,2]'"),
-    doc!(
-        "json_object",
-        "json_object(key : value [FORMAT JSON], … [NULL | ABSENT ON NULL] [WITH UNIQUE KEYS] [RETURNING type]) -> varchar",
-        "json_object('a' : 1) = '{\"a\":1}'"
-    ),
     doc!("json_parse", "json_parse(string) -> json", "json_parse('[1, 2]') = JSON '[1,2]'"),
     doc!(
         "json_query",
