@@ -7,3 +7,4 @@ mod ingest;
 mod program;
 mod refusals;
 mod s3;
+mod slt;
