@@ -1,27 +1,3 @@
-<<<<<<< HEAD
-//! Every file of `tests/slt`: statements with the answers that Trino's documentation and grammar promise.
-
-use std::path::Path;
-
-use cloudtarn_query::value::Value;
-use cloudtarn_query::{Error, Limits, Session};
-use futures::StreamExt;
-use sqllogictest::{DBOutput, DefaultColumnType};
-
-struct Database {
-    session: Session,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl sqllogictest::DB for Database {
-    type Error = Error;
-    type ColumnType = DefaultColumnType;
-
-    fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Error> {
-        self.runtime.block_on(async {
-            let mut query = self.session.query(sql).await?;
-            let types = query.schema().fields().iter().map(|_| DefaultColumnType::Text).collect();
-=======
 //! Statements and their results, page by page: tests/slt.
 
 use std::fmt;
@@ -61,39 +37,10 @@ impl Lake {
         let work = self.threads.spawn(async move {
             let mut query = session.query(&sql).await?;
             let names = query.schema().fields().iter().map(|field| field.name().clone()).collect();
->>>>>>> conformance
             let mut rows = Vec::new();
             while let Some(batch) = query.next().await {
                 let batch = batch?;
                 for row in 0..batch.num_rows() {
-<<<<<<< HEAD
-                    let cell = |c| Value::of(c, row).text().unwrap_or_else(|| "NULL".to_owned());
-                    rows.push(batch.columns().iter().map(cell).collect());
-                }
-            }
-            Ok(DBOutput::Rows { types, rows })
-        })
-    }
-}
-
-#[test]
-fn statements_answer_as_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/slt");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 5);
-    for file in files {
-        let mut runner = sqllogictest::Runner::new(|| async {
-            let session = Session::new(None, Limits::default())?;
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-            Ok(Database { session, runtime })
-        });
-        if let Err(error) = runner.run_file(&file) {
-            panic!("{}: {error}", file.display());
-        }
-    }
-}
-=======
                     rows.push(batch.columns().iter().map(|column| cell(&Value::of(column, row))).collect());
                 }
             }
@@ -173,4 +120,3 @@ fn every_function_has_a_statement() {
         cloudtarn_functions::docs().map(|doc| doc.name).filter(|name| !words.contains(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
->>>>>>> conformance
