@@ -33,9 +33,12 @@ pub(crate) struct Args {
     output_file: Option<PathBuf>,
     #[command(flatten)]
     location: Location,
-    /// Stop after this many seconds.
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<u64>,
+    /// Stop after this many seconds; 0 for never.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    timeout: u64,
+    /// Refuse statements of more characters, as Lake does.
+    #[arg(long, value_name = "CHARACTERS", default_value_t = 10_000)]
+    max_statement: usize,
     /// Memory for sorting, grouping and joining, in MiB; beyond it they spill to disk.
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     memory: usize,
@@ -51,7 +54,8 @@ impl Args {
             output: Some(Format::Table),
             output_file: None,
             location,
-            timeout: None,
+            timeout: 3600,
+            max_statement: 10_000,
             memory: 2048,
         }
     }
@@ -94,7 +98,8 @@ pub(crate) fn count_rows(sql: &str, location: &Location) -> Result<u64> {
 pub(crate) fn run(args: Args) -> Result<()> {
     let limits = Limits {
         memory: args.memory << 20,
-        time: args.timeout.map(std::time::Duration::from_secs),
+        time: (args.timeout > 0).then(|| std::time::Duration::from_secs(args.timeout)),
+        statement: args.max_statement,
         ..Limits::default()
     };
     let (runtime, session) = session(&args.location, limits)?;

@@ -34,6 +34,14 @@ fn only_queries_run_and_errors_help() {
 }
 
 #[test]
+fn statements_are_as_long_as_lake_takes_them_or_longer_on_request() {
+    let sql = format!("SELECT 1 /* {} */", "x".repeat(10_000));
+    let ended = run(&["query", &sql]);
+    assert!(ended.code == Some(1) && ended.err.contains("--max-statement"), "{}", ended.err);
+    assert_eq!(run(&["query", &sql, "--max-statement", "20000"]).code, Some(0));
+}
+
+#[test]
 fn bad_usage_ends_with_two() {
     for arguments in [
         &["ingest"][..],

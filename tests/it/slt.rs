@@ -114,8 +114,7 @@ fn functions_and_syntax_give_what_is_documented() {
 #[test]
 fn every_function_has_a_statement() {
     let text: String = files().iter().map(|file| std::fs::read_to_string(file).unwrap().to_lowercase()).collect();
-    let words: std::collections::HashSet<&str> =
-        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let words: std::collections::HashSet<&str> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let missing: Vec<&str> =
         cloudtarn_functions::docs().map(|doc| doc.name).filter(|name| !words.contains(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -52,6 +52,7 @@ kinds! {
     JsonValueResultError "JSON_VALUE_RESULT_ERROR" "JSON_VALUE found no scalar.",
     PathEvaluationError "PATH_EVALUATION_ERROR" "A JSON path failed.",
     InvalidPath "INVALID_PATH" "A JSON path that cannot be read.",
+    QueryTextTooLarge "QUERY_TEXT_TOO_LARGE" "The statement is longer than the limit.",
     ExceededTimeLimit "EXCEEDED_TIME_LIMIT" "The query ran out of time.",
     ExceededMemoryLimit "EXCEEDED_MEMORY_LIMIT" "The query ran out of memory.",
     Unreadable "STORE_ERROR" "The store cannot be read.",

@@ -41,8 +41,10 @@ const METADATA_CACHE: usize = 512 << 20;
 pub struct Limits {
     /// Bytes of memory for sorting, grouping and joining; beyond it they spill to disk.
     pub memory: usize,
-    /// Time from the start of a query to its last row.
+    /// Time from the start of a query to its last row; an hour by default, as in Lake.
     pub time: Option<Duration>,
+    /// Characters of a statement; 10,000 by default, as in Lake.
+    pub statement: usize,
     /// Threads that work on one query.
     pub threads: usize,
     /// Where to spill; the system's folder for temporary files by default.
@@ -52,7 +54,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { memory: 2 << 30, time: None, threads, spill: None }
+        let time = Some(Duration::from_secs(3600));
+        Self { memory: 2 << 30, time, statement: 10_000, threads, spill: None }
     }
 }
 
@@ -108,6 +111,14 @@ impl Session {
     /// Any [`Kind`] that is known before rows flow.
     pub async fn query(&self, sql: &str) -> Result<Query> {
         let start = Instant::now();
+        let length = sql.chars().count();
+        if length > self.limits.statement {
+            let limit = self.limits.statement;
+            let text = format!(
+                "the statement has {length} characters, more than the {limit} that Lake takes; raise the limit with --max-statement"
+            );
+            return Err(Error::new(Kind::QueryTextTooLarge, text));
+        }
         let mut parsed = cloudtarn_dialect::parse(sql)?;
         if let Some(listing) = introspection::query(&parsed.statement, self.store.as_ref())? {
             parsed = cloudtarn_dialect::parse(&listing)?;
