@@ -379,7 +379,7 @@ fn typed_literal(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
         "char" => format!("char({})", value.chars().count().max(1)),
         "decimal" => decimal_type(&value),
         "date" | "bigint" | "integer" | "smallint" | "tinyint" | "real" | "double" | "boolean" | "json"
-        | "ipaddress" | "uuid" | "char" | "varchar" | "varbinary" | "jsonpath" => name.to_owned(),
+        | "ipaddress" | "uuid" | "varchar" | "varbinary" | "jsonpath" => name.to_owned(),
         _ => return Ok(None),
     };
     for _ in 0..=at {
