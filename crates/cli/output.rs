@@ -1,8 +1,11 @@
 //! Results on standard output: table, CSV, JSON, Parquet.
 
 use std::io::{BufWriter, Write};
+use std::sync::Arc;
 
 use anyhow::Result;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
 use cloudtarn_query::value::Value;
 use cloudtarn_query::{Query, Statistics};
 use comfy_table::{ContentArrangement, Table};
@@ -154,17 +157,28 @@ async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()
 }
 
 async fn parquet(query: &mut Query, out: &mut (impl Write + Send)) -> Result<()> {
+    // Parquet's columns need names of their own; where the result repeats one, the planner's unique names stay.
+    let mut names: Vec<&String> = query.schema().fields().iter().map(|f| f.name()).collect();
+    names.sort_unstable();
+    let unique = names.windows(2).all(|pair| pair[0] != pair[1]);
+    let shown = Arc::clone(query.schema());
+    let named = |schema: &SchemaRef| -> SchemaRef {
+        if !unique {
+            return Arc::clone(schema);
+        }
+        let fields = schema.fields().iter().zip(shown.fields()).map(|(f, s)| f.as_ref().clone().with_name(s.name()));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    };
     let mut writer: Option<ArrowWriter<_>> = None;
     let mut out = Some(out);
     while let Some(batch) = query.next().await {
         let batch = batch?;
-        if writer.is_none()
-            && let Some(out) = out.take()
-        {
-            writer = Some(ArrowWriter::try_new(out, batch.schema(), None)?);
+        let schema = named(&batch.schema());
+        if let Some(out) = out.take() {
+            writer = Some(ArrowWriter::try_new(out, Arc::clone(&schema), None)?);
         }
         if let Some(w) = &mut writer {
-            w.write(&batch)?;
+            w.write(&RecordBatch::try_new(schema, batch.columns().to_vec())?)?;
         }
     }
     match (writer, out) {
@@ -172,7 +186,7 @@ async fn parquet(query: &mut Query, out: &mut (impl Write + Send)) -> Result<()>
             w.close()?;
         }
         (None, Some(out)) => {
-            ArrowWriter::try_new(out, query.schema().clone(), None)?.close()?;
+            ArrowWriter::try_new(out, shown, None)?.close()?;
         }
         (None, None) => {}
     }

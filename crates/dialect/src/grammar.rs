@@ -166,6 +166,12 @@ pub(crate) fn number(value: impl Into<String>) -> Expr {
 fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
     let (name, keyword) = match &p.peek_token_ref().token {
         Token::Word(w) if w.quote_style.is_none() => (w.value.to_lowercase(), w.keyword),
+        Token::LParen if begins_query(&p.peek_nth_token_ref(1).token) => {
+            p.advance_token();
+            let query = p.parse_query()?;
+            p.expect_token(&Token::RParen)?;
+            return Ok(Some(Expr::Subquery(query)));
+        }
         Token::LParen => return multi_parameter_lambda(p),
         _ => return Ok(None),
     };
@@ -331,6 +337,11 @@ pub(crate) fn lambda(params: Vec<Ident>, body: Expr) -> Expr {
         body: Box::new(body),
         syntax: LambdaSyntax::Arrow,
     })
+}
+
+/// Queries that sqlparser does not look for inside parentheses.
+fn begins_query(t: &Token) -> bool {
+    matches!(t, Token::Word(w) if w.quote_style.is_none() && matches!(w.keyword, Keyword::VALUES | Keyword::TABLE))
 }
 
 /// `x -> x`.

@@ -28,6 +28,9 @@ mod tokens;
 mod types;
 mod windows;
 
+#[cfg(test)]
+mod tests;
+
 use sqlparser::ast::Statement;
 use sqlparser::parser::Parser;
 

@@ -211,6 +211,10 @@ impl Stream for Query {
         {
             return Poll::Ready(Some(Err(Error::new(Kind::ExceededTimeLimit, "the query exceeded its time limit"))));
         }
-        self.stream.poll_next_unpin(cx).map(|item| item.map(|r| r.map_err(Error::from)))
+        let item = std::task::ready!(self.stream.poll_next_unpin(cx));
+        if let Some(Ok(batch)) = &item {
+            self.rows += batch.num_rows() as u64;
+        }
+        Poll::Ready(item.map(|batch| batch.map_err(Error::from)))
     }
 }

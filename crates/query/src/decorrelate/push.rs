@@ -326,8 +326,7 @@ impl Push<'_> {
 
     fn unnest(&self, u: &Unnest) -> Result<LogicalPlan> {
         let input = self.plan(&u.input)?;
-        let handling =
-            if self.keep_empty { NullHandling::PreserveAndExpandEmpty } else { u.options.null_handling };
+        let handling = if self.keep_empty { NullHandling::PreserveAndExpandEmpty } else { u.options.null_handling };
         let built = LogicalPlanBuilder::from(input)
             .unnest_columns_with_options(u.exec_columns.clone(), UnnestOptions::new().with_null_handling(handling))?
             .build()?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StructArray, new_empty_array};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::{SortColumn, SortOptions, concat, filter, lexsort_to_indices, take};
+use arrow::compute::{SortColumn, SortOptions, filter, lexsort_to_indices, take};
 use arrow::datatypes::{DataType, Field, Fields};
-use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::Accumulator;
 
@@ -22,43 +22,44 @@ fn fields(columns: impl IntoIterator<Item = DataType>) -> Fields {
     columns.into_iter().enumerate().map(|(i, t)| Field::new(format!("c{i}"), t, true)).collect()
 }
 
-/// Keeps the rows of one group, and hands them to the function in order and without duplicates at the end.
+/// Keeps the rows of one group, and hands them to the function in order and without duplicates at the end. They are
+/// kept encoded, because slices of columns would keep whole batches in memory, once for every group.
 pub(super) struct Collected {
     setup: Setup,
     make: Make,
     order: Vec<SortOptions>,
     types: Vec<DataType>,
+    converter: RowConverter,
+    rows: Rows,
     seen: Option<(RowConverter, HashSet<OwnedRow>)>,
-    batches: Vec<Vec<ArrayRef>>,
 }
 
 impl Collected {
     pub(super) fn new(setup: Setup, make: Make, order: Vec<(DataType, SortOptions)>, distinct: bool) -> Result<Self> {
-        let types = setup.args.iter().chain(order.iter().map(|(t, _)| t)).cloned().collect();
+        let types: Vec<_> = setup.args.iter().chain(order.iter().map(|(t, _)| t)).cloned().collect();
         let seen = if distinct { Some((converter(&setup.args)?, HashSet::new())) } else { None };
         let order = order.into_iter().map(|(_, options)| options).collect();
-        Ok(Collected { setup, make, order, types, seen, batches: vec![] })
+        let converter = converter(&types)?;
+        let rows = converter.empty_rows(0, 0);
+        Ok(Collected { setup, make, order, types, converter, rows, seen })
     }
 
-    fn push(&mut self, columns: Vec<ArrayRef>) -> Result<()> {
+    fn push(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let Some((converter, seen)) = &mut self.seen else {
-            self.batches.push(columns);
-            return Ok(());
+            return Ok(self.converter.append(&mut self.rows, columns)?);
         };
         let rows = converter.convert_columns(&columns[..self.setup.args.len()])?;
         let new: BooleanArray = rows.iter().map(|row| Some(seen.insert(row.owned()))).collect();
-        self.batches.push(columns.iter().map(|c| filter(c, &new)).collect::<Result<_, _>>()?);
-        Ok(())
+        let columns = columns.iter().map(|c| filter(c, &new)).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.converter.append(&mut self.rows, &columns)?)
     }
 
     /// All rows, column by column.
     fn columns(&self) -> Result<Vec<ArrayRef>> {
-        let column = |(i, t): (usize, &DataType)| match self.batches.len() {
-            0 => Ok(new_empty_array(t)),
-            1 => Ok(Arc::clone(&self.batches[0][i])),
-            _ => Ok(concat(&self.batches.iter().map(|b| b[i].as_ref()).collect::<Vec<_>>())?),
-        };
-        self.types.iter().enumerate().map(column).collect()
+        if self.rows.num_rows() == 0 {
+            return Ok(self.types.iter().map(new_empty_array).collect());
+        }
+        Ok(self.converter.convert_rows(self.rows.iter())?)
     }
 }
 
@@ -74,7 +75,7 @@ impl std::fmt::Debug for Collected {
 
 impl Accumulator for Collected {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.push(values[..self.types.len()].to_vec())
+        self.push(&values[..self.types.len()])
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
@@ -92,9 +93,8 @@ impl Accumulator for Collected {
     }
 
     fn size(&self) -> usize {
-        let held: usize = self.batches.iter().flatten().map(arrow::array::Array::get_array_memory_size).sum();
         let seen = self.seen.as_ref().map_or(0, |(_, seen)| seen.iter().map(|r| r.as_ref().len() + 48).sum());
-        size_of_val(self) + held + seen
+        size_of_val(self) + self.rows.size() + seen
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -108,7 +108,7 @@ impl Accumulator for Collected {
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         for rows in states[0].as_list::<i32>().iter().flatten() {
-            self.push(rows.as_struct().columns().to_vec())?;
+            self.push(rows.as_struct().columns())?;
         }
         Ok(())
     }

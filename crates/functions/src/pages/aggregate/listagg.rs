@@ -1,5 +1,6 @@
 //! `listagg`, with its ways out when the text becomes too long. The clauses of the SQL form arrive as arguments:
-//! value, separator, whether overflow is an error, the text for what was left out, and whether to count that.
+//! value, separator, whether overflow is an error, the text for what was left out, and whether to count that. Without
+//! the last three there is no overflow: the text may become as long as memory allows.
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
 use arrow::datatypes::{DataType, Field};
@@ -52,9 +53,22 @@ struct ListAgg {
 #[derive(Debug, Clone)]
 struct Options {
     separator: String,
-    overflow_is_error: bool,
+    overflow: Overflow,
     filler: String,
     count: bool,
+}
+
+/// What happens to a text above [`LONGEST`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overflow {
+    Allowed,
+    Error,
+    Truncate,
+}
+
+impl Overflow {
+    const ALL: [(Overflow, &str); 3] =
+        [(Overflow::Allowed, "allowed"), (Overflow::Error, "error"), (Overflow::Truncate, "truncate")];
 }
 
 impl ListAgg {
@@ -78,7 +92,11 @@ impl ListAgg {
         };
         self.options = Some(Options {
             separator: text(1, ""),
-            overflow_is_error: flag(2, true),
+            overflow: match columns.len() {
+                ..=2 => Overflow::Allowed,
+                _ if flag(2, true) => Overflow::Error,
+                _ => Overflow::Truncate,
+            },
             filler: text(3, "..."),
             count: flag(4, false),
         });
@@ -90,11 +108,11 @@ impl Options {
         let mut out = String::new();
         for (n, value) in values.iter().enumerate() {
             let separator = if n == 0 { "" } else { &self.separator };
-            if out.len() + separator.len() + value.len() > LONGEST {
-                if self.overflow_is_error {
+            if out.len() + separator.len() + value.len() > LONGEST && self.overflow != Overflow::Allowed {
+                if self.overflow == Overflow::Error {
                     return Err(DataFusionError::Execution(format!(
                         "EXCEEDED_FUNCTION_MEMORY_LIMIT: Concatenated string has the length in bytes larger than the \
-                         maximum output length {LONGEST}; add ON OVERFLOW TRUNCATE"
+                         maximum output length {LONGEST}"
                     )));
                 }
                 out.push_str(separator);
@@ -129,10 +147,13 @@ impl Accumulator for ListAgg {
             if self.options.is_none() && options.is_valid(row) {
                 let parts = options.value(row);
                 let parts: Vec<&str> = parts.as_string_view().iter().flatten().collect();
-                if let [separator, error, filler, count] = parts[..] {
+                if let [separator, overflow, filler, count] = parts[..] {
                     self.options = Some(Options {
                         separator: separator.to_owned(),
-                        overflow_is_error: error == "error",
+                        overflow: Overflow::ALL
+                            .into_iter()
+                            .find(|(_, name)| *name == overflow)
+                            .map_or(Overflow::Allowed, |(o, _)| o),
                         filler: filler.to_owned(),
                         count: count == "count",
                     });
@@ -154,7 +175,7 @@ impl Accumulator for ListAgg {
         let options: Vec<&str> = match &self.options {
             Some(o) => vec![
                 &o.separator,
-                if o.overflow_is_error { "error" } else { "truncate" },
+                Overflow::ALL.into_iter().find(|(overflow, _)| *overflow == o.overflow).map_or("", |(_, name)| name),
                 &o.filler,
                 if o.count { "count" } else { "" },
             ],
@@ -177,11 +198,13 @@ mod tests {
     #[test]
     fn overflow_is_an_error_or_is_counted() {
         let mut options =
-            Options { separator: ",".to_owned(), overflow_is_error: true, filler: "...".to_owned(), count: true };
+            Options { separator: ",".to_owned(), overflow: Overflow::Error, filler: "...".to_owned(), count: true };
         let values = vec!["x".repeat(LONGEST / 2), "y".repeat(LONGEST / 2), "z".to_owned()];
         assert!(options.join(&values).unwrap_err().to_string().contains("EXCEEDED_FUNCTION_MEMORY_LIMIT"));
-        options.overflow_is_error = false;
+        options.overflow = Overflow::Truncate;
         assert!(options.join(&values).unwrap().ends_with("x,...(2)"));
         assert_eq!(options.join(&values[2..]).unwrap(), "z");
+        options.overflow = Overflow::Allowed;
+        assert_eq!(options.join(&values).unwrap().len(), LONGEST + 3);
     }
 }

@@ -38,8 +38,14 @@ fn pad(call: &Call, left: bool) -> Result<ArrayRef> {
     })
 }
 
+/// Characters of the longest result; what is longer is a mistake that would only fill the memory.
+const LONGEST: i32 = 64 << 20;
+
 fn target(size: i64, padding_is_empty: bool) -> Result<usize> {
     match i32::try_from(size) {
+        Ok(size) if size > LONGEST => {
+            Err(invalid(format!("a text padded to {size} characters is too long; {LONGEST} is the limit")))
+        }
         Ok(size) if size >= 0 && !padding_is_empty => Ok(size as usize),
         Ok(size) if size >= 0 => Err(invalid("Padding string must not be empty")),
         _ => Err(invalid(format!("Target length must be in the range [0..{}], not {size}", i32::MAX))),
@@ -58,5 +64,30 @@ fn padded<T, C: FromIterator<T>>(
         padding.take(missing).chain(value.take(size)).collect()
     } else {
         value.chain(padding).take(size).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn targets_have_bounds() {
+        assert_eq!(target(0, false).unwrap(), 0);
+        for (size, empty) in [(-1, false), (i64::from(LONGEST) + 1, false), (i64::MAX, false), (3, true)] {
+            assert!(target(size, empty).unwrap_err().to_string().contains("INVALID_FUNCTION_ARGUMENT"));
+        }
+    }
+
+    #[test]
+    fn texts_grow_or_shrink_to_the_target() {
+        let padded = |text: &str, size, left| -> String {
+            padded(text.chars(), text.chars().count(), size, "xy".chars().cycle(), left)
+        };
+        assert_eq!(padded("信", 4, true), "xyx信");
+        assert_eq!(padded("信", 4, false), "信xyx");
+        assert_eq!(padded("abc", 2, true), "ab");
     }
 }
