@@ -2,6 +2,7 @@
 
 mod batch;
 mod demo;
+mod functions;
 mod ingest;
 mod json;
 mod location;
@@ -32,6 +33,8 @@ enum Command {
     Query(query::Args),
     /// List the event data stores.
     Stores(stores::Args),
+    /// List the functions of Lake SQL, or describe one.
+    Functions(functions::Args),
     /// Make a small bucket, ingest it and ask it questions.
     Demo(demo::Args),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Ingest(args) => ingest::run(&args),
         Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
     };
     match done {

@@ -65,12 +65,16 @@ fn session(location: &Location, limits: Limits) -> Result<(Runtime, Session)> {
         Err(cloudtarn_store::Error::NoStore(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    Ok((threads()?, Session::new(store, limits)?))
+}
+
+/// The threads that queries run on.
+pub(crate) fn threads() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(16 << 20)
         .build()
-        .context("cannot start the query threads")?;
-    Ok((runtime, Session::new(store, limits)?))
+        .context("cannot start the query threads")
 }
 
 /// How many rows a statement gives.
