@@ -99,6 +99,8 @@ fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
+    // An error of the first rows comes before anything is written.
+    let mut next = query.next().await.transpose()?;
     for (i, f) in query.schema().fields().iter().enumerate() {
         if i > 0 {
             out.write_all(b",")?;
@@ -106,8 +108,7 @@ async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
         field(f.name(), out)?;
     }
     out.write_all(b"\n")?;
-    while let Some(batch) = query.next().await {
-        let batch = batch?;
+    while let Some(batch) = next {
         for row in 0..batch.num_rows() {
             for (i, c) in batch.columns().iter().enumerate() {
                 if i > 0 {
@@ -119,6 +120,7 @@ async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
             }
             out.write_all(b"\n")?;
         }
+        next = query.next().await.transpose()?;
     }
     Ok(())
 }
@@ -126,11 +128,11 @@ async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
 async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()> {
     let names: Vec<String> = query.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut first = true;
+    let mut next = query.next().await.transpose()?;
     if array {
         out.write_all(b"[")?;
     }
-    while let Some(batch) = query.next().await {
-        let batch = batch?;
+    while let Some(batch) = next {
         for row in 0..batch.num_rows() {
             let object: Map<String, Json> = names
                 .iter()
@@ -149,6 +151,7 @@ async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()
                 out.write_all(b"\n")?;
             }
         }
+        next = query.next().await.transpose()?;
     }
     if array {
         out.write_all(if first { b"]\n" } else { b"\n]\n" })?;

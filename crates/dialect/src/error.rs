@@ -62,6 +62,14 @@ impl Error {
         Self { kind: Kind::SyntaxError, position, message: message.into() }
     }
 
+    /// With that place where none is known: what is missing is missing at the end.
+    pub(crate) fn or_at(mut self, end: Option<Location>) -> Self {
+        if self.kind == Kind::SyntaxError && self.position.is_none() {
+            self.position = end.map(Position::from);
+        }
+        self
+    }
+
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
         Self { kind: Kind::NotSupported, position: None, message: message.into() }
     }

@@ -385,12 +385,12 @@ fn typed_literal(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
     };
     let value = value.clone();
     let to = match name {
-        "timestamp" | "time" => format!("{name}{}", time_type(&value)),
+        "timestamp" | "time" => format!("{name}{}", types::of_time(&value)),
         "int" => "integer".to_owned(),
         "char" => format!("char({})", value.chars().count().max(1)),
-        "decimal" => decimal_type(&value),
+        "decimal" => types::of_decimal(&value),
         "date" | "bigint" | "integer" | "smallint" | "tinyint" | "real" | "double" | "boolean" | "json"
-        | "ipaddress" | "uuid" | "char" | "varchar" | "varbinary" | "jsonpath" => name.to_owned(),
+        | "ipaddress" | "uuid" | "varchar" | "varbinary" | "jsonpath" => name.to_owned(),
         _ => return Ok(None),
     };
     for _ in 0..=at {
@@ -404,26 +404,6 @@ fn typed_literal(p: &mut Parser<'_>, name: &str) -> Result<Option<Expr>> {
         return Ok(Some(call(function, vec![text(value)])));
     }
     Ok(Some(cast(function, text(value), &to)))
-}
-
-/// The precision that the digits of a literal give, and whether it names a zone.
-fn time_type(value: &str) -> String {
-    let digits = value.rsplit_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
-    let clock = value
-        .trim()
-        .split_once([' ', 'T'])
-        .map_or(if value.contains(':') && !value.contains(' ') { value } else { "" }, |(_, rest)| rest);
-    let after = clock.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == '.');
-    let zone = if after.trim().is_empty() { "" } else { " with time zone" };
-    format!("({digits}){zone}")
-}
-
-fn decimal_type(value: &str) -> String {
-    let digits = value.trim().trim_start_matches(['-', '+']);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let whole = whole.trim_start_matches('0');
-    let precision = (whole.len() + fraction.len()).max(1);
-    format!("decimal({precision}, {})", fraction.len())
 }
 
 /// `INTERVAL '-1-2' YEAR TO MONTH`, after the word INTERVAL.

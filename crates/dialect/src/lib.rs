@@ -64,8 +64,9 @@ pub fn parse(sql: &str) -> Result<Parsed> {
     let dialect = grammar::Trino;
     let tokens = tokens::read(&dialect, sql)?;
     let (written, hidden) = (tokens.written, tokens.hidden);
+    let end = tokens.tokens.last().map(|t| t.span.end);
     let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
-    let mut statement = grammar::statement(&mut parser)?;
+    let mut statement = grammar::statement(&mut parser).map_err(|e| e.or_at(end))?;
     let names = output::names(&statement, &written);
     lower::lower(&mut statement, &hidden)?;
     Ok(Parsed { statement, names, written, hidden })

@@ -11,7 +11,7 @@ use sqlparser::ast::{
 };
 
 use crate::error::{Error, Result};
-use crate::grammar::{call, cast, lambda, text};
+use crate::grammar::{call, cast, text};
 use crate::output::last_part;
 use crate::{order, relations, rows, scopes, ties, windows};
 

@@ -121,3 +121,24 @@ fn parameters(p: &mut Parser<'_>) -> Result<String, ParserError> {
     p.expect_token(&Token::RParen)?;
     Ok(format!("({})", numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")))
 }
+
+/// The precision that the digits of a literal give, and whether it names a zone.
+pub(crate) fn of_time(value: &str) -> String {
+    let digits = value.rsplit_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+    let clock = value
+        .trim()
+        .split_once([' ', 'T'])
+        .map_or(if value.contains(':') && !value.contains(' ') { value } else { "" }, |(_, rest)| rest);
+    let after = clock.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == '.');
+    let zone = if after.trim().is_empty() { "" } else { " with time zone" };
+    format!("({digits}){zone}")
+}
+
+/// The type that the digits of a decimal literal give.
+pub(crate) fn of_decimal(value: &str) -> String {
+    let digits = value.trim().trim_start_matches(['-', '+']);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole = whole.trim_start_matches('0');
+    let precision = (whole.len() + fraction.len()).max(1);
+    format!("decimal({precision}, {})", fraction.len())
+}
