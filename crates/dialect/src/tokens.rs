@@ -51,6 +51,8 @@ fn fold(t: &mut TokenWithSpan, written: &mut HashMap<String, String>) -> Result<
             written.insert(lower.clone(), s.clone());
             t.token = Token::Word(Word { value: lower, quote_style: Some('"'), keyword: Keyword::NoKeyword });
         }
+        // X'68 65 6C': blanks may part the digits.
+        Token::HexStringLiteral(s) => s.retain(|c| !c.is_whitespace()),
         Token::DollarQuotedString(_) | Token::NationalStringLiteral(_) | Token::EscapedStringLiteral(_) => {
             return Err(Error::syntax(t.span.start, format!("unknown kind of literal {}", t.token)));
         }

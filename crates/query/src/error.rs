@@ -214,6 +214,8 @@ fn message(text: &str, otherwise: Kind) -> Error {
         Kind::SubqueryMultipleRows
     } else if has(&["cannot cast"]) {
         Kind::InvalidCastArgument
+    } else if has(&["cannot be nested"]) {
+        Kind::NestedAggregation
     } else if has(&["window frame"]) {
         Kind::InvalidWindowFrame
     } else {

@@ -234,7 +234,15 @@ fn structure(a: &StructArray, i: usize) -> Value {
             _ => {}
         }
     }
-    Value::Row(a.fields().iter().zip(a.columns()).map(|(f, c)| (f.name().clone(), value(c.as_ref(), i))).collect())
+    // The fields of an anonymous row are c0, c1, …: names that no result shows.
+    let anonymous = a.fields().iter().enumerate().all(|(n, f)| *f.name() == format!("c{n}"));
+    Value::Row(
+        a.fields()
+            .iter()
+            .zip(a.columns())
+            .map(|(f, c)| (if anonymous { String::new() } else { f.name().clone() }, value(c.as_ref(), i)))
+            .collect(),
+    )
 }
 
 fn address(bytes: &[u8]) -> String {
