@@ -134,8 +134,8 @@ fn ingest(group: &mut BenchmarkGroup<'_, WallTime>, bucket: &Bucket) {
             || tempfile::tempdir().unwrap(),
             |folder| {
                 runtime.block_on(async {
-                    let source = Source::open(bucket.folder.to_str().unwrap(), &cloudtarn_source::Options::default());
-                    let sources = vec![source.await.unwrap()];
+                    let as_usual = cloudtarn_source::Options::default();
+                    let sources = vec![Source::open(bucket.folder.to_str().unwrap(), &as_usual).await.unwrap()];
                     let options = Options { threads: 1, ..Options::new(folder.path().to_path_buf()) };
                     let progress = Arc::new(Progress::default());
                     cloudtarn_ingest::run(sources, &options, progress, Arc::default()).await.unwrap();

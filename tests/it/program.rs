@@ -84,7 +84,7 @@ pub(crate) fn records(folder: &Path) -> Vec<serde_json::Value> {
             let file = std::fs::File::open(&path).unwrap();
             let mut document: serde_json::Value =
                 serde_json::from_reader(flate2::read::MultiGzDecoder::new(file)).unwrap();
-            records.extend(document["Records"].as_array_mut().unwrap().drain(..));
+            records.append(document["Records"].as_array_mut().unwrap());
         }
     }
     records

@@ -55,10 +55,10 @@ pub(crate) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// The names under which event data stores reach a node whole.
 fn collect_stores(plan: &LogicalPlan, alias: Option<&TableReference>, stores: &mut HashSet<TableReference>) {
     match plan {
-        LogicalPlan::TableScan(scan) if scan.projection.is_none() => {
-            if scan.source.schema().field_with_name("eventjson").is_ok() {
-                stores.insert(alias.unwrap_or(&scan.table_name).clone());
-            }
+        LogicalPlan::TableScan(scan)
+            if scan.projection.is_none() && scan.source.schema().field_with_name("eventjson").is_ok() =>
+        {
+            stores.insert(alias.unwrap_or(&scan.table_name).clone());
         }
         LogicalPlan::SubqueryAlias(inner) if alias.is_none() => {
             collect_stores(&inner.input, Some(&inner.alias), stores);
@@ -81,9 +81,9 @@ fn replace(expression: Expr, stores: &HashSet<TableReference>) -> Transformed<Ex
     if call.name() != "json_extract_scalar" || column.name != "eventjson" || !from_store {
         return Transformed::no(expression);
     }
-    let path = match path {
-        ScalarValue::Utf8(Some(path)) | ScalarValue::Utf8View(Some(path)) | ScalarValue::LargeUtf8(Some(path)) => path,
-        _ => return Transformed::no(expression),
+    let (ScalarValue::Utf8(Some(path)) | ScalarValue::Utf8View(Some(path)) | ScalarValue::LargeUtf8(Some(path))) = path
+    else {
+        return Transformed::no(expression);
     };
     match TEXT_KEYS.iter().find(|key| path.strip_prefix("$.") == Some(**key)) {
         Some(key) => Transformed::yes(Expr::Column(Column::new(column.relation.clone(), key.to_ascii_lowercase()))),

@@ -218,7 +218,7 @@ mod tests {
         Collected::new(setup(), listagg::make, vec![(DataType::Int64, descending)], distinct).unwrap()
     }
 
-    fn text(value: ScalarValue) -> String {
+    fn text(value: &ScalarValue) -> String {
         value.try_as_str().unwrap().unwrap().to_owned()
     }
 
@@ -229,7 +229,7 @@ mod tests {
         right.update_batch(&columns(&["a", "c"], &[1, 3])).unwrap();
         let states: Vec<_> = right.state().unwrap().iter().map(|s| s.to_array().unwrap()).collect();
         left.merge_batch(&states).unwrap();
-        assert_eq!(text(left.evaluate().unwrap()), "d,c,b,a");
+        assert_eq!(text(&left.evaluate().unwrap()), "d,c,b,a");
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
         let mut distinct = collected(true);
         distinct.update_batch(&columns(&["a", "b", "a"], &[1, 2, 1])).unwrap();
         distinct.update_batch(&columns(&["b", "c"], &[2, 3])).unwrap();
-        assert_eq!(text(distinct.evaluate().unwrap()), "c,b,a");
+        assert_eq!(text(&distinct.evaluate().unwrap()), "c,b,a");
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
         frame.update_batch(&columns(&["a", "b", "c"], &[0; 3])[..2]).unwrap();
         frame.update_batch(&columns(&["d"], &[0])[..2]).unwrap();
         frame.retract_batch(&columns(&["a", "b"], &[0; 2])[..2]).unwrap();
-        assert_eq!(text(frame.evaluate().unwrap()), "c,d");
+        assert_eq!(text(&frame.evaluate().unwrap()), "c,d");
         frame.retract_batch(&columns(&["c", "d"], &[0; 2])[..2]).unwrap();
         assert!(frame.evaluate().unwrap().is_null());
     }
