@@ -8,7 +8,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cloudtarn_query::value::Value;
 use cloudtarn_query::{Query, Statistics};
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ContentArrangement, Table, TableComponent};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use serde_json::{Map, Value as Json};
@@ -74,9 +74,28 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
+/// A table with lines around its header and at its end only.
+pub(crate) fn lined_table() -> Table {
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .remove_style(TableComponent::HorizontalLines)
+        .remove_style(TableComponent::MiddleIntersections)
+        .remove_style(TableComponent::LeftBorderIntersections)
+        .remove_style(TableComponent::RightBorderIntersections);
+    table
+}
+
+/// Characters that a folded column of a table has at least.
+const READABLE: usize = 12;
+
+async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
+    let mut table = lined_table();
+    // Cells fold to fit a terminal, but not to less than can be read.
+    let columns = query.schema().fields().len() * READABLE;
+    if table.width().is_some_and(|width| usize::from(width) >= columns) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table.set_header(query.schema().fields().iter().map(|f| printable(f.name())));
     while let Some(batch) = query.next().await {
         let batch = batch?;

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use anyhow::Result;
 use cloudtarn_store::{DataFile, EventDataStore, Snapshot, Store};
-use comfy_table::{CellAlignment, Table};
+use comfy_table::CellAlignment;
 use serde_json::json;
 
 use crate::location::Location;
+use crate::output::lined_table;
 use crate::units;
 
 /// The command line of `stores`.
@@ -41,8 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    let mut table = lined_table();
     table.set_header(["name", "id", "events", "from", "to", "files", "size", "JSON"]);
     for column in [2, 5, 6, 7] {
         if let Some(column) = table.column_mut(column) {
