@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 mod answers;
+mod compatibility;
 mod crash;
+mod fuzz;
 mod ingest;
 mod plans;
 mod program;

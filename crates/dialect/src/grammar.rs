@@ -200,6 +200,20 @@ fn prefix(p: &mut Parser<'_>) -> Result<Option<Expr>> {
             p.expect_token(&Token::LBracket)?;
             p.parse_array_expr(true)?
         }
+        "overlay" if called => {
+            p.advance_token();
+            p.expect_token(&Token::LParen)?;
+            let mut args = vec![p.parse_expr()?];
+            p.expect_keyword_is(Keyword::PLACING)?;
+            args.push(p.parse_expr()?);
+            p.expect_keyword_is(Keyword::FROM)?;
+            args.push(p.parse_expr()?);
+            if p.parse_keyword(Keyword::FOR) {
+                args.push(p.parse_expr()?);
+            }
+            p.expect_token(&Token::RParen)?;
+            call("overlay", args)
+        }
         "extract" if called => {
             p.advance_token();
             p.expect_token(&Token::LParen)?;

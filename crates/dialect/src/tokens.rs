@@ -24,6 +24,7 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
     let raw =
         Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
     let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
+    limit_paths(&raw)?;
     let mut written = HashMap::new();
     let mut tokens = merge_names(&merge_numbers(raw));
     for t in &mut tokens {
@@ -32,6 +33,31 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
     let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
     let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
     Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden })
+}
+
+/// Fields in a row that a path may name; Lake's deepest path has four. The parser tries each field in two ways when a
+/// statement goes wrong after it, so that the time doubles with every field.
+const PATH_FIELDS: usize = 12;
+
+/// Refuses paths of more fields than any schema has.
+fn limit_paths(tokens: &[TokenWithSpan]) -> Result<()> {
+    let mut fields = 0;
+    let mut after_word = false;
+    for t in tokens {
+        let word = matches!(t.token, Token::Word(_));
+        match &t.token {
+            Token::Period => fields += 1,
+            // A second word begins something else; brackets belong to the path.
+            Token::Word(_) if after_word => fields = 0,
+            Token::Word(_) | Token::Number(..) | Token::LBracket | Token::RBracket | Token::LParen | Token::RParen => {}
+            _ => fields = 0,
+        }
+        if fields > PATH_FIELDS {
+            return Err(Error::syntax(t.span.start, format!("a path of more than {PATH_FIELDS} fields")));
+        }
+        after_word = word;
+    }
+    Ok(())
 }
 
 /// Trino ignores the case of names, even quoted ones; quoted names are folded here, unquoted ones by the planner.
