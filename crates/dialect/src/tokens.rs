@@ -25,6 +25,7 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
         Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
     let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
     limit_paths(&raw)?;
+    limit_queries(&raw)?;
     let mut written = HashMap::new();
     let mut tokens = merge_names(&merge_numbers(raw));
     for t in &mut tokens {
@@ -38,6 +39,33 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
 /// Fields in a row that a path may name; Lake's deepest path has four. The parser tries each field in two ways when a
 /// statement goes wrong after it, so that the time doubles with every field.
 const PATH_FIELDS: usize = 12;
+
+/// Queries in each other; planning a scalar subquery in a scalar subquery doubles the time with every level.
+const NESTED_QUERIES: usize = 12;
+
+/// Refuses queries nested deeper than anybody writes.
+fn limit_queries(tokens: &[TokenWithSpan]) -> Result<()> {
+    let mut parentheses: Vec<bool> = Vec::new();
+    for (index, t) in tokens.iter().enumerate() {
+        match &t.token {
+            Token::LParen => {
+                let next = tokens.get(index + 1).map(|t| &t.token);
+                let query = matches!(next, Some(Token::Word(w)) if w.quote_style.is_none()
+                    && matches!(w.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE));
+                parentheses.push(query);
+                if query && parentheses.iter().filter(|query| **query).count() > NESTED_QUERIES {
+                    let message = format!("queries nested in each other more than {NESTED_QUERIES} deep");
+                    return Err(Error::syntax(t.span.start, message));
+                }
+            }
+            Token::RParen => {
+                parentheses.pop();
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
 
 /// Refuses paths of more fields than any schema has.
 fn limit_paths(tokens: &[TokenWithSpan]) -> Result<()> {
