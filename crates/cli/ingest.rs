@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// Only log files with events of this day (UTC) or earlier: those delivered until the day after.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     until: Option<Day>,
+    /// Leave the digests alone, by which `cloudtarn verify` proves the log files.
+    #[arg(long)]
+    no_digests: bool,
     /// Memory for events on their way to the store.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::parse_bytes)]
     memory: usize,
@@ -63,7 +66,7 @@ pub(crate) struct Args {
     threads: Option<usize>,
 }
 
-fn day(text: &str) -> Result<Day, String> {
+pub(crate) fn day(text: &str) -> Result<Day, String> {
     Day::from_str(text).map_err(|error| error.to_string())
 }
 
@@ -78,6 +81,7 @@ impl Args {
             regions: vec![],
             since: None,
             until: None,
+            no_digests: false,
             memory: 1 << 30,
             max_file_size: 1 << 30,
             threads: None,
@@ -122,7 +126,7 @@ async fn ingest(args: &Args) -> Result<Summary> {
         since: args.since,
         // Files come minutes after their events.
         until: args.until.map(Day::next),
-        kinds: vec![Kind::CloudTrail, Kind::Insight, Kind::NetworkActivity, Kind::Aggregated],
+        kinds: if args.no_digests { Kind::EVENTS.to_vec() } else { Kind::DELIVERED.to_vec() },
     };
     let progress = Arc::new(Progress::default());
     let stop = Arc::new(AtomicBool::new(false));
@@ -208,7 +212,7 @@ fn report(summary: &Summary, elapsed: Duration) {
     line(summary.already, "already had");
     line(summary.already_broken, "of these known to be broken");
     line(summary.empty, "empty");
-    line(summary.digests, "digests, which hold no events");
+    line(summary.digests, "digests kept, for `cloudtarn verify`");
     line(summary.not_cloudtrail.count, "not CloudTrail");
     line(summary.broken.count, "broken, or broken in part");
     line(summary.unread.count, "not readable now; the next run tries them again");

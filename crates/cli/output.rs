@@ -109,7 +109,7 @@ async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
+pub(crate) fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
     if text.contains(['"', ',', '\n', '\r']) {
         write!(out, "\"{}\"", text.replace('"', "\"\""))
     } else {

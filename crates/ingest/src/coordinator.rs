@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloudtarn_record::decode::DEFAULT_MAX_FILE_SIZE;
-use cloudtarn_source::{Filter, Kind, Source};
+use cloudtarn_source::{Filter, Kind, LogObject, Source};
 use cloudtarn_store::{Committed, EventDataStore, Fate, Store, Writer};
 use futures::StreamExt;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -66,7 +66,6 @@ enum Listed {
     Problem(Problem),
     /// Known, and whether it was broken when it was taken in.
     Already(bool),
-    Digest,
     Failed(cloudtarn_store::Error),
 }
 
@@ -152,16 +151,10 @@ impl Listing {
                     Ok(object) => {
                         Progress::add(&self.progress.listed, 1);
                         Progress::add(&self.progress.listed_bytes, object.size);
-                        let passed = if object.kind == Some(Kind::Digest) {
-                            Some(Listed::Digest)
-                        } else if seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri))) {
+                        let passed = if seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri))) {
                             Some(Listed::Already(false))
                         } else {
-                            match self.store.fate(&self.event_data_store, &object.uri, &object.version) {
-                                Ok(None) => None,
-                                Ok(Some(fate)) => Some(Listed::Already(matches!(fate, Fate::Broken(_)))),
-                                Err(error) => Some(Listed::Failed(error)),
-                            }
+                            self.known(&object)
                         };
                         if passed.is_some() {
                             Progress::add(&self.progress.passed, 1);
@@ -189,6 +182,21 @@ impl Listing {
             }
         }
         self.progress.listing_done.store(true, Ordering::Relaxed);
+    }
+
+    /// What to tell of a file that need not be read.
+    fn known(&self, object: &LogObject) -> Option<Listed> {
+        if object.kind == Some(Kind::Digest) {
+            return match self.store.has_digest(&object.uri, &object.version) {
+                Ok(known) => known.then_some(Listed::Already(false)),
+                Err(error) => Some(Listed::Failed(error)),
+            };
+        }
+        match self.store.fate(&self.event_data_store, &object.uri, &object.version) {
+            Ok(None) => None,
+            Ok(Some(fate)) => Some(Listed::Already(matches!(fate, Fate::Broken(_)))),
+            Err(error) => Some(Listed::Failed(error)),
+        }
     }
 }
 
@@ -262,7 +270,7 @@ impl Coordinator {
     }
 
     fn has_ready(&self) -> bool {
-        !self.ready.files.is_empty()
+        !self.ready.files.is_empty() || !self.ready.digests.is_empty()
     }
 
     fn listed(&mut self, message: Listed) -> Result<()> {
@@ -276,10 +284,6 @@ impl Coordinator {
                 self.summary.listed += 1;
                 self.summary.already += 1;
                 self.summary.already_broken += u64::from(broken);
-            }
-            Listed::Digest => {
-                self.summary.listed += 1;
-                self.summary.digests += 1;
             }
             Listed::Failed(error) => return Err(error.into()),
         }
@@ -358,6 +362,13 @@ impl Coordinator {
             Progress::add(&progress.problems, 1);
             self.summary.unread.push(&problem.path, &problem.reason);
         }
+        for digest in &done.digests {
+            self.summary.digests += 1;
+            self.summary.bytes += digest.body.len() as u64;
+            Progress::add(&progress.files, 1);
+            Progress::add(&progress.bytes, digest.body.len() as u64);
+        }
+        self.ready.digests.append(&mut done.digests);
         self.ready.chunks.append(&mut done.chunks);
         self.ready.files.append(&mut done.files);
     }
@@ -368,7 +379,7 @@ impl Coordinator {
         self.committing = std::mem::take(&mut self.ready_memory);
         let (send, pool) = (self.send.clone(), Arc::clone(&self.pool));
         tokio::task::spawn_blocking(move || {
-            let committed = pool.install(|| writer.commit(ready.chunks, ready.files));
+            let committed = pool.install(|| writer.commit(ready.chunks, ready.files, &ready.digests));
             let _ = send.send(Event::Committed(Box::new((writer, committed))));
         });
     }

@@ -45,7 +45,7 @@ pub struct Summary {
     pub already_broken: u64,
     /// Files without records.
     pub empty: u64,
-    /// Digest files, which prove log files and hold no events.
+    /// Digest files that were kept: they prove log files, and hold no events.
     pub digests: u64,
     /// Files that hold something else.
     pub not_cloudtrail: Problems,

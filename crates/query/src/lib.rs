@@ -20,6 +20,7 @@ mod planning;
 mod session;
 mod single;
 mod statistics;
+mod system;
 mod table;
 mod tables;
 mod unnest;

@@ -2,11 +2,11 @@
 //!
 //! libdeflate decodes about twice as fast as flate2's backends but takes one member and an output buffer of known size.
 //! The size is a hint at the end of a gzip file (ISIZE, RFC 1952), so it is tried first and checked. A second member is
-//! looked for by its magic bytes: where these occur again, true or by chance, flate2's streaming decoder reads all members.
+//! looked for by its magic bytes: where these occur again, true or by chance, flate2's streaming decoder reads the members one by one.
 
 use std::io::Read;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use libdeflater::{DecompressionError, Decompressor};
 use memchr::memmem;
 
@@ -37,22 +37,23 @@ impl Inflater {
         Self { decompressor: Decompressor::new(), limit }
     }
 
-    /// Appends the inflated bytes of `stored` to `out`; bytes that are not gzip are appended as they are.
+    /// Appends the inflated bytes of `stored` to `out`; bytes that are not gzip are appended as they are. Of several gzip
+    /// members, which CloudTrail does not deliver, tells how many bytes the first one inflates to.
     ///
     /// # Errors
     /// [`Error::TooLarge`] past the limit, with nothing appended; [`Error::Gzip`] for a damaged stream, with what could be
     /// read before the damage appended.
-    pub fn append(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    pub fn append(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>> {
         if !stored.starts_with(&MAGIC) {
             if stored.len() > self.limit {
                 return Err(Error::TooLarge { limit: self.limit });
             }
             out.extend_from_slice(stored);
-            return Ok(());
+            return Ok(None);
         }
         let one_member = stored.len() >= MIN_MEMBER && memmem::find(&stored[MIN_MEMBER - 8..], &MAGIC).is_none();
         if one_member && self.append_member(stored, out)? {
-            return Ok(());
+            return Ok(None);
         }
         self.append_stream(stored, out)
     }
@@ -86,15 +87,25 @@ impl Inflater {
         }
     }
 
-    fn append_stream(&self, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    /// All members, and what follows the last is passed over as gzip's own program does.
+    fn append_stream(&self, mut stored: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>> {
         let start = out.len();
-        let mut decoder = MultiGzDecoder::new(stored).take(self.limit as u64 + 1);
-        let read = decoder.read_to_end(out);
-        if out.len() - start > self.limit {
-            out.truncate(start);
-            return Err(Error::TooLarge { limit: self.limit });
+        let mut first = None;
+        loop {
+            let room = (self.limit + start - out.len()) as u64 + 1;
+            let mut decoder = GzDecoder::new(stored).take(room);
+            let read = decoder.read_to_end(out);
+            if out.len() - start > self.limit {
+                out.truncate(start);
+                return Err(Error::TooLarge { limit: self.limit });
+            }
+            read.map_err(|error| Error::Gzip(error.to_string()))?;
+            stored = decoder.into_inner().into_inner();
+            if !stored.starts_with(&MAGIC) {
+                return Ok(first);
+            }
+            first = first.or(Some(out.len() - start));
         }
-        read.map(|_| ()).map_err(|error| Error::Gzip(error.to_string()))
     }
 }
 
@@ -113,7 +124,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn inflate(stored: &[u8], limit: usize) -> (Result<()>, Vec<u8>) {
+    fn inflate(stored: &[u8], limit: usize) -> (Result<Option<usize>>, Vec<u8>) {
         let mut out = b"kept".to_vec();
         let result = Inflater::new(limit).append(stored, &mut out);
         assert!(out.starts_with(b"kept"));
@@ -123,7 +134,7 @@ mod tests {
     #[test]
     fn one_member() {
         let text = b"abc".repeat(1000);
-        assert_eq!(inflate(&gzip(&text), 1 << 20), (Ok(()), text));
+        assert_eq!(inflate(&gzip(&text), 1 << 20), (Ok(None), text));
     }
 
     #[test]
@@ -131,14 +142,16 @@ mod tests {
         let mut stored = gzip(b"first ");
         stored.extend(gzip(b"first "));
         stored.extend(gzip(b"last"));
-        assert_eq!(inflate(&stored, 1 << 20), (Ok(()), b"first first last".to_vec()));
+        assert_eq!(inflate(&stored, 1 << 20), (Ok(Some(6)), b"first first last".to_vec()));
+        stored.extend([0; 20]);
+        assert_eq!(inflate(&stored, 1 << 20), (Ok(Some(6)), b"first first last".to_vec()));
     }
 
     #[test]
     fn empty_member_and_plain_text() {
-        assert_eq!(inflate(&gzip(b""), 100), (Ok(()), vec![]));
-        assert_eq!(inflate(b"{}", 100), (Ok(()), b"{}".to_vec()));
-        assert_eq!(inflate(b"", 100), (Ok(()), vec![]));
+        assert_eq!(inflate(&gzip(b""), 100), (Ok(None), vec![]));
+        assert_eq!(inflate(b"{}", 100), (Ok(None), b"{}".to_vec()));
+        assert_eq!(inflate(b"", 100), (Ok(None), vec![]));
     }
 
     #[test]

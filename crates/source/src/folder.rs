@@ -10,6 +10,17 @@ use std::time::UNIX_EPOCH;
 /// The scheme of local files' addresses.
 pub(crate) const SCHEME: &str = "file://";
 
+/// What the name of a file ends in that holds the S3 metadata of the file beside it.
+pub(crate) const SIDECAR: &str = ".metadata.json";
+
+/// The user metadata in what `aws s3api head-object` prints (or in its `Metadata` alone); nothing if it is something else.
+pub(crate) fn metadata(json: &[u8]) -> Vec<(String, String)> {
+    let document: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+    let pairs = document.get("Metadata").unwrap_or(&document).as_object();
+    let pairs = pairs.into_iter().flatten();
+    pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
+
 /// A folder, or a single file, as one walk sees it.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -51,7 +62,10 @@ impl Folder {
             }
         }
         names.sort_unstable();
-        for name in names {
+        let beside = |name: &String| {
+            name.strip_suffix(SIDECAR).is_some_and(|of| names.binary_search_by(|other| other.as_str().cmp(of)).is_ok())
+        };
+        for name in names.iter().filter(|name| !beside(name)).cloned() {
             let path = folder.join(&name);
             match self.place(&path, &mut level.files) {
                 Ok(true) => level.folders.push(name),

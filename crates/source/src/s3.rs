@@ -1,13 +1,13 @@
 //! Log files in S3, and in stores that speak its protocol.
 use crate::credentials::{Chain, NoCredentials, load};
 use crate::walk::{Entry, Level, Tree};
-use crate::{Error, LogObject, Options, Result};
+use crate::{Error, LogObject, Options, Result, Stored};
 use aws_config::SdkConfig;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use object_store::aws::{AmazonS3Builder, resolve_bucket_region};
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{Attribute, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,6 +79,11 @@ impl Bucket {
 
     /// Reads an object, if it still is the one that was listed.
     pub(crate) async fn read(&self, object: &LogObject) -> Result<Bytes> {
+        Ok(self.fetch(object).await?.bytes)
+    }
+
+    /// Reads an object with its user metadata, if it still is the one that was listed.
+    pub(crate) async fn fetch(&self, object: &LogObject) -> Result<Stored> {
         let key = split(&object.uri).filter(|(bucket, _)| *bucket == self.name).map(|(_, key)| key);
         let key = key.ok_or_else(|| Error::Location {
             location: object.uri.clone(),
@@ -90,7 +95,13 @@ impl Bucket {
             let (uri, listed) = (object.uri.clone(), object.version.clone());
             return Err(Error::Changed { uri, listed, found: version });
         }
-        found.bytes().await.map_err(|error| self.explain("read", key, error))
+        let metadata = found.attributes.iter().filter_map(|(attribute, value)| match attribute {
+            Attribute::Metadata(name) => Some((name.to_string(), value.as_ref().to_owned())),
+            _ => None,
+        });
+        let metadata = metadata.collect();
+        let bytes = found.bytes().await.map_err(|error| self.explain("read", key, error))?;
+        Ok(Stored { bytes, metadata })
     }
 
     /// Says what to do about an error of the store.

@@ -22,16 +22,20 @@ mod catalogue;
 mod disk;
 mod duplicates;
 mod error;
+mod evidence;
 mod identities;
 mod ledger;
 mod manifest;
 mod parquet_file;
 mod snapshot;
+mod system;
 mod writer;
 
 pub use error::{Error, Result};
-pub use ledger::{Fate, LogFile};
+pub use evidence::{DigestRow, Entry, HourVerdict, LogRow, Object, Verdict, VerdictRow, Verdicts};
+pub use ledger::{DigestFile, Fate, LogFile};
 pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
+pub use system::{Cell, ColumnKind, SystemTable};
 pub use writer::{Committed, Writer};
 
 use catalogue::Catalogue;
