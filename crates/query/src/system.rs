@@ -134,9 +134,11 @@ impl PartitionStream for Rows {
                     }
                     rows = 0;
                     match columns.batch(&schema) {
-                        // Nobody receives any more: the query is over.
-                        Ok(batch) if send.blocking_send(Ok(batch)).is_err() => ControlFlow::Break(()),
-                        Ok(_) => ControlFlow::Continue(()),
+                        Ok(batch) => match send.blocking_send(Ok(batch)) {
+                            Ok(()) => ControlFlow::Continue(()),
+                            // Nobody receives any more: the query is over.
+                            Err(_) => ControlFlow::Break(()),
+                        },
                         Err(error) => {
                             sent = Err(error);
                             ControlFlow::Break(())
