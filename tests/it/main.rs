@@ -3,6 +3,7 @@
 
 mod answers;
 mod compatibility;
+mod coverage;
 mod crash;
 mod fuzz;
 mod ingest;
@@ -11,3 +12,5 @@ mod program;
 mod refusals;
 mod s3;
 mod slt;
+mod venv;
+mod verify;

@@ -10,7 +10,7 @@ use crate::signing::{SigningKey, hex};
 
 /// The bucket that a corpus's digests say they were delivered to.
 pub const BUCKET: &str = "example-cloudtrail-logs";
-const TRAIL: &str = "management-events";
+const TRAIL: &str = "audit";
 
 /// A digest before it is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
