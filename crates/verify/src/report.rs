@@ -208,8 +208,10 @@ impl<'a> Verifier<'a> {
                 let hour = hours.entry(floor(time)).or_insert_with(Hour::new);
                 hour.log_files += 1;
                 let name = chain::file_of(&finding.path);
-                let reason = finding.reason.as_ref().map(|reason| format!("{name}: {reason}"));
-                hour.worsen(finding.verdict, reason.as_deref());
+                let of_file = finding.reason.as_ref().map(|reason| format!("{name}: {reason}"));
+                // What cannot be proven for want of a digest is so for all files of the hour.
+                let of_hour = finding.digest.is_none() && finding.verdict == Verdict::Unproven;
+                hour.worsen(finding.verdict, if of_hour { finding.reason.as_deref() } else { of_file.as_deref() });
             }
             if failed.is_ok() {
                 failed = give(finding);
