@@ -1,5 +1,6 @@
 //! The program: CloudTrail Lake on one's own machine.
 
+mod access;
 mod batch;
 mod coverage;
 mod demo;
@@ -8,6 +9,7 @@ mod ingest;
 mod json;
 mod location;
 mod output;
+mod plan;
 mod query;
 mod stores;
 mod units;

@@ -163,7 +163,8 @@ fn serve(root: &Path, objects: &BTreeMap<String, Object>) {
             let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
             let name = format!(".bucket-{}.object-{}.metadata.json", encode(BUCKET), encode(&object.key));
             let pairs: BTreeMap<&str, &str> = object.metadata.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-            fs::write(root.join(name), serde_json::to_vec(&pairs).unwrap()).unwrap();
+            let kept = serde_json::json!({ "user_metadata": pairs });
+            fs::write(root.join(name), kept.to_string()).unwrap();
         }
     }
 }
@@ -210,8 +211,10 @@ fn validate_logs(server: &S3Server, keys: &str) -> (Option<i32>, Vec<String>, St
     command.args(["arn:aws:cloudtrail:us-east-1:111122223333:trail/audit", "--s3-bucket", BUCKET]);
     command.args(["--start-time", "2026-03-02T00:00:00Z", "--end-time", "2026-03-03T00:00:00Z"]);
     let said = with_access(&mut command, server, keys);
-    let invalid = said.out.lines().filter(|line| line.contains("INVALID")).filter_map(|line| line.split('\t').nth(1));
-    (said.code, invalid.map(str::to_owned).collect(), format!("{}{}", said.out, said.err))
+    let (out, err) = (said.out, said.err);
+    let lines = out.lines().chain(err.lines());
+    let invalid = lines.filter(|line| line.contains("INVALID")).filter_map(|line| line.split('\t').nth(1));
+    (said.code, invalid.map(str::to_owned).collect(), format!("{out}{err}"))
 }
 
 /// A way to harm a bucket, and whether AWS's validator sees it.

@@ -24,16 +24,26 @@ const REQUESTS: usize = 32;
 pub(crate) struct Group {
     pub(crate) source: Arc<Source>,
     pub(crate) objects: Vec<LogObject>,
+    /// What the ledger has of other versions, by place in `objects`.
+    priors: Vec<(usize, Prior)>,
     pub(crate) bytes: u64,
+}
+
+/// An earlier version of a file.
+#[derive(Debug)]
+pub(crate) struct Prior {
+    pub(crate) version: String,
+    pub(crate) sha256: [u8; 32],
 }
 
 impl Group {
     pub(crate) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), objects: Vec::new(), bytes: 0 }
+        Self { source: Arc::clone(source), objects: Vec::new(), priors: Vec::new(), bytes: 0 }
     }
 
-    pub(crate) fn push(&mut self, object: LogObject) {
+    pub(crate) fn push(&mut self, object: LogObject, prior: Option<Prior>) {
         self.bytes += object.size;
+        self.priors.extend(prior.map(|prior| (self.objects.len(), prior)));
         self.objects.push(object);
     }
 
@@ -54,12 +64,33 @@ pub(crate) struct Done {
     pub(crate) files: Vec<LogFile>,
     pub(crate) digests: Vec<DigestFile>,
     pub(crate) unread: Vec<Problem>,
+    /// Files whose bytes are others than an earlier run read at their address.
+    pub(crate) changed: Vec<Problem>,
+    /// Files that were written again with the same bytes.
+    pub(crate) rewritten: u64,
 }
 
 impl Done {
     pub(crate) fn memory(&self) -> usize {
         let digests = self.digests.iter().map(|digest| digest.body.len() + 1000).sum::<usize>();
         self.chunks.iter().map(Chunk::memory).sum::<usize>() + self.files.len() * 400 + digests
+    }
+}
+
+impl Done {
+    /// Tells a file that changed since an earlier run read it.
+    fn compare(&mut self, prior: Option<&Prior>, file: &LogFile) {
+        match prior {
+            None => {}
+            Some(prior) if prior.sha256 == file.sha256 => self.rewritten += 1,
+            Some(prior) => {
+                let (earlier, version) = (&prior.version, &file.version);
+                let reason = format!(
+                    "version {earlier} was read before, now it is {version} with other bytes; the events of both are kept"
+                );
+                self.changed.push(Problem { path: file.path.clone(), reason });
+            }
+        }
     }
 }
 
@@ -81,7 +112,9 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Stored, String>>>,
     let mut decoder = Decoder::new(max_file_size);
     let mut chunk = Chunk::default();
     let mut bodies = bodies.map(Vec::into_iter);
-    for object in &group.objects {
+    let mut priors = group.priors.iter().peekable();
+    for (index, object) in group.objects.iter().enumerate() {
+        let prior = priors.next_if(|(at, _)| *at == index).map(|(_, prior)| prior);
         let body = match bodies.as_mut().and_then(Iterator::next) {
             Some(body) => body,
             None => read(group, object).map_err(|error| error.to_string()),
@@ -111,7 +144,11 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Stored, String>>>,
             Err(error @ RecordError::TooLarge { .. }) => {
                 done.unread.push(Problem { path: object.uri.clone(), reason: error.to_string() });
             }
-            decoded => done.files.push(log_file(object, &body, decoded, decoder.content())),
+            decoded => {
+                let file = log_file(object, &body, decoded, decoder.content());
+                done.compare(prior, &file);
+                done.files.push(file);
+            }
         }
     }
     done.chunks.push(chunk);

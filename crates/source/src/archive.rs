@@ -1,5 +1,5 @@
 //! Entries of zip files as log files. Nothing is extracted to disk.
-use crate::folder::{SIDECAR, io, version};
+use crate::folder::{io, is_sidecar, version};
 use crate::walk::Entry;
 use crate::{Error, Result};
 use bytes::Bytes;
@@ -53,7 +53,7 @@ impl Archives {
             let Some(Ok(name)) = opened.name_for_index(index) else {
                 return Err(broken(&uri(archive, None), &"an entry's name is not text"));
             };
-            let beside = name.strip_suffix(SIDECAR).is_some_and(|of| opened.index_for_name(of).is_some());
+            let beside = is_sidecar(&name, |of| opened.index_for_name(of).is_some());
             if !entry.is_file() || hidden(&name) || beside {
                 continue;
             }

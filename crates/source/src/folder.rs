@@ -2,6 +2,7 @@
 use crate::archive::{Archives, is_archive};
 use crate::walk::{Entry, Level, Tree};
 use crate::{Error, Result};
+use cloudtarn_record::key::{FileName, Kind};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,16 @@ pub(crate) const SCHEME: &str = "file://";
 
 /// What the name of a file ends in that holds the S3 metadata of the file beside it.
 pub(crate) const SIDECAR: &str = ".metadata.json";
+
+/// Whether a file holds the metadata of another, which `exists` in its folder; that of digests is never anything else.
+pub(crate) fn is_sidecar(name: &str, exists: impl Fn(&str) -> bool) -> bool {
+    let of = name.strip_suffix(SIDECAR);
+    let digest = |of: &str| {
+        let file = of.rsplit('/').next().unwrap_or(of);
+        FileName::parse(file).is_some_and(|name| name.kind == Kind::Digest)
+    };
+    of.is_some_and(|of| digest(of) || exists(of))
+}
 
 /// The user metadata in what `aws s3api head-object` prints (or in its `Metadata` alone); nothing if it is something else.
 pub(crate) fn metadata(json: &[u8]) -> Vec<(String, String)> {
@@ -62,10 +73,8 @@ impl Folder {
             }
         }
         names.sort_unstable();
-        let beside = |name: &String| {
-            name.strip_suffix(SIDECAR).is_some_and(|of| names.binary_search_by(|other| other.as_str().cmp(of)).is_ok())
-        };
-        for name in names.iter().filter(|name| !beside(name)).cloned() {
+        let exists = |of: &str| names.binary_search_by(|other| other.as_str().cmp(of)).is_ok();
+        for name in names.iter().filter(|name| !is_sidecar(name, exists)).cloned() {
             let path = folder.join(&name);
             match self.place(&path, &mut level.files) {
                 Ok(true) => level.folders.push(name),

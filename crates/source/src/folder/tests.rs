@@ -98,6 +98,8 @@ async fn metadata_beside_a_file_belongs_to_it() {
     fs::write(folder.path().join("a.json.gz"), b"a").unwrap();
     fs::write(folder.path().join("a.json.gz.metadata.json"), br#"{"Metadata":{"signature":"00","n":1}}"#).unwrap();
     fs::write(folder.path().join("b.metadata.json"), b"{}").unwrap();
+    let digest = "111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20260302T010000Z.json.gz.metadata.json";
+    fs::write(folder.path().join(digest), b"{}").unwrap();
     let source = Source::open(folder.path().to_str().unwrap(), &Options::default()).await.unwrap();
     let listed: Vec<_> = source.list(&Filter::default()).collect().await;
     let listed: Vec<LogObject> = listed.into_iter().map(Result::unwrap).collect();
