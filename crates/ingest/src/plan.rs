@@ -53,12 +53,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// The store's. Prefixes that cannot be listed are in the plan instead.
-pub async fn plan(
-    sources: &[Source],
-    options: &Options,
-    progress: &Progress,
-    stop: &AtomicBool,
-) -> Result<Plan> {
+pub async fn plan(sources: &[Source], options: &Options, progress: &Progress, stop: &AtomicBool) -> Result<Plan> {
     let (mut ledger, mut known) = (None, Settled::default());
     match Store::open(&options.store) {
         Ok(store) => {
@@ -108,6 +103,7 @@ pub async fn plan(
         }
         plan.notes.extend(objects.report().notes);
     }
-    plan.parts = parts.into_iter().map(|([account, region, kind], part)| Part { account, region, kind, ..part }).collect();
+    plan.parts =
+        parts.into_iter().map(|([account, region, kind], part)| Part { account, region, kind, ..part }).collect();
     Ok(plan)
 }

@@ -255,9 +255,7 @@ impl Source {
         let report = Arc::<Mutex<Report>>::default();
         let (filter, settled, told) = (filter.clone(), settled.clone(), Arc::clone(&report));
         let objects = match &self.0 {
-            Place::S3 { root, bucket } => {
-                walk::walk(Arc::clone(bucket), root.clone(), filter, settled, told).boxed()
-            }
+            Place::S3 { root, bucket } => walk::walk(Arc::clone(bucket), root.clone(), filter, settled, told).boxed(),
             Place::Local { root, archives } => match folder::tree_path(root) {
                 Ok(path) => {
                     let folder = Folder::new(root.clone(), Arc::clone(archives));

@@ -135,15 +135,17 @@ impl Bucket {
     /// One page of a listing.
     async fn page(&self, prefix: &str, ask: &Ask<'_>) -> Result<Page> {
         let mut query = vec![("list-type", "2"), ("prefix", prefix)];
-        let named =
-            [("delimiter", ask.delimiter), ("start-after", ask.after), ("continuation-token", ask.token), ("max-keys", ask.most)];
+        let named = [
+            ("delimiter", ask.delimiter),
+            ("start-after", ask.after),
+            ("continuation-token", ask.token),
+            ("max-keys", ask.most),
+        ];
         query.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
         let request = Request { method: Method::GET, key: "", query, only: None };
         let page = self.client.send(&request, |answer| match listing::read(&answer.body) {
             Ok(Document::Page(page)) => Ok(page),
-            Ok(Document::Refusal(refusal)) => {
-                Err(Failure::Refused { status: 200, refusal, marker: None, date: None })
-            }
+            Ok(Document::Refusal(refusal)) => Err(Failure::Refused { status: 200, refusal, marker: None, date: None }),
             Err(reason) => Err(Failure::Garbled(reason)),
         });
         page.await.map_err(|failure| explain(&self.client, Doing::List, prefix, failure))
@@ -166,7 +168,8 @@ impl Bucket {
             };
             let until = turn.range.until.as_deref();
             let past = until.is_some_and(|until| page.objects.last().is_some_and(|last| last.key.as_str() > until));
-            let wanted = page.objects.into_iter().filter(|object| until.is_none_or(|until| object.key.as_str() <= until));
+            let wanted =
+                page.objects.into_iter().filter(|object| until.is_none_or(|until| object.key.as_str() <= until));
             let files = wanted.filter_map(entry).map(Ok).collect::<Vec<_>>();
             turn.token = page.next;
             let next = (turn.token.is_some() && !past).then_some(turn);
@@ -324,7 +327,12 @@ impl Tree for Bucket {
         .boxed()
     }
 
-    fn days(self: Arc<Self>, folder: String, first: Day, last: Option<Day>) -> Option<BoxStream<'static, Result<Entry>>> {
+    fn days(
+        self: Arc<Self>,
+        folder: String,
+        first: Day,
+        last: Option<Day>,
+    ) -> Option<BoxStream<'static, Result<Entry>>> {
         let key = |day: Day| format!("{folder}/{:04}/{:02}/{:02}", day.year(), day.month(), day.day());
         // The keys of a day come after the name of its folder, and before that of the next.
         let (after, until) = (Some(key(first)), last.map(|last| key(last.next())));

@@ -88,7 +88,12 @@ pub(crate) trait Tree: Send + Sync + 'static {
 
     /// Everything in a folder of years from one day on, up to and with another, in the order of days; `None` if that costs more
     /// than to look for the days.
-    fn days(self: Arc<Self>, _folder: String, _first: Day, _last: Option<Day>) -> Option<BoxStream<'static, Result<Entry>>> {
+    fn days(
+        self: Arc<Self>,
+        _folder: String,
+        _first: Day,
+        _last: Option<Day>,
+    ) -> Option<BoxStream<'static, Result<Entry>>> {
         None
     }
 
@@ -293,7 +298,10 @@ impl<T: Tree> Walk<T> {
     /// The days of a folder that are wanted.
     fn span(&self, node: &Node) -> Option<(Day, Day)> {
         let (first, last) = node.days()?;
-        Some((self.filter.since.map_or(first, |since| since.max(first)), self.filter.until.map_or(last, |until| until.min(last))))
+        Some((
+            self.filter.since.map_or(first, |since| since.max(first)),
+            self.filter.until.map_or(last, |until| until.min(last)),
+        ))
     }
 
     /// Notes that a folder of years, or a part of one, is listed.
@@ -435,10 +443,15 @@ impl<T: Tree> Walk<T> {
 
     async fn list_days(&mut self, days: Vec<Node>) -> Walked {
         let tree = Arc::clone(&self.tree);
-        self.list_side_by_side(days.into_iter().map(move |node| {
-            let files = Arc::clone(&tree).below(node.path.clone());
-            (node, files)
-        }).collect::<Vec<_>>()).await
+        self.list_side_by_side(
+            days.into_iter()
+                .map(move |node| {
+                    let files = Arc::clone(&tree).below(node.path.clone());
+                    (node, files)
+                })
+                .collect::<Vec<_>>(),
+        )
+        .await
     }
 
     /// Emits the files of folders, in the folders' order.
@@ -544,9 +557,7 @@ impl<T: Tree> Walk<T> {
 
     /// Whether to list a folder.
     fn descends(&self, node: &Node) -> bool {
-        (self.foreign || node.place.step != Step::Foreign)
-            && node.place.wanted(&self.filter)
-            && !self.is_settled(node)
+        (self.foreign || node.place.step != Step::Foreign) && node.place.wanted(&self.filter) && !self.is_settled(node)
     }
 
     fn wants(&self, object: &LogObject) -> bool {

@@ -232,9 +232,8 @@ impl Catalogue {
         }
         let sql = "SELECT folder, first, last FROM settled WHERE event_data_store = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([store], |row| {
-            Ok(Span { folder: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
-        })?;
+        let rows = statement
+            .query_map([store], |row| Ok(Span { folder: row.get(0)?, first: row.get(1)?, last: row.get(2)? }))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
@@ -243,9 +242,9 @@ impl Catalogue {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute("DELETE FROM settled WHERE event_data_store = ?1", [store])?;
         for Span { folder, first, last } in spans {
-            transaction.prepare_cached("INSERT INTO settled VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-                store, folder, first, last
-            ])?;
+            transaction
+                .prepare_cached("INSERT INTO settled VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![store, folder, first, last])?;
         }
         Ok(transaction.commit()?)
     }

@@ -244,7 +244,8 @@ fn refuse_lost_catalogue(root: &Path) -> Result<()> {
     let path = root.join(CATALOGUE);
     let begun = fs::read_dir(root.join(COMMITS)).is_ok_and(|mut commits| commits.next().is_some());
     if begun && fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
-        let reason = "it is missing or empty, but the store has commits; put it back from a backup, or ingest into a new folder";
+        let reason =
+            "it is missing or empty, but the store has commits; put it back from a backup, or ingest into a new folder";
         return Err(Error::Damaged { path, reason: reason.to_owned() });
     }
     Ok(())

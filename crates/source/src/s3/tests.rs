@@ -121,7 +121,11 @@ async fn long_days_are_parted_and_come_in_order() {
     names.sort();
     assert_eq!(keys(&served.source(DAY).await).await, names);
     // Pages of a thousand, and those that found nothing at the ends of parts.
-    assert!((7..20).contains(&served.server.faults().seen(Class::List)), "{}", served.server.faults().seen(Class::List));
+    assert!(
+        (7..20).contains(&served.server.faults().seen(Class::List)),
+        "{}",
+        served.server.faults().seen(Class::List)
+    );
 
     served.memory.put("flat", "x", "y");
     for n in 0..2_500 {
@@ -309,7 +313,9 @@ async fn refusals_say_what_to_do() {
     let body = "<Error><Code>AccessDenied</Code><Message>not allowed</Message></Error>";
     let (list, read) = refusals("403 Forbidden", body).await;
     let text = list.to_string();
-    for part in ["`s3://logs/AWSLogs/`", "s3:ListBucket on arn:aws:s3:::logs", "bucket policy", "AccessDenied, not allowed"] {
+    for part in
+        ["`s3://logs/AWSLogs/`", "s3:ListBucket on arn:aws:s3:::logs", "bucket policy", "AccessDenied, not allowed"]
+    {
         assert!(text.contains(part), "{text}");
     }
     assert!(matches!(&read, Error::AccessDenied { action, .. } if action.contains("s3:GetObject")), "{read}");
