@@ -9,6 +9,7 @@ mod discovery;
 mod faults;
 mod fuzz;
 mod ingest;
+mod limits;
 mod million;
 mod moto;
 mod plans;
