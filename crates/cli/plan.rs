@@ -27,7 +27,18 @@ pub(crate) fn print(plan: &Plan, as_json: bool) -> Result<()> {
         }
     } else {
         let mut table = lined_table();
-        table.set_header(["account", "region", "kind", "days", "first", "last", "objects", "bytes", "new", "new bytes"]);
+        table.set_header([
+            "account",
+            "region",
+            "kind",
+            "days",
+            "first",
+            "last",
+            "objects",
+            "bytes",
+            "new",
+            "new bytes",
+        ]);
         for column in [3, 6, 7, 8, 9] {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);

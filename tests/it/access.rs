@@ -44,7 +44,10 @@ fn profiles_processes_and_keys_in_files() {
         let json = format!(r#"{{"Version":1,"AccessKeyId":"{id}","SecretAccessKey":"{secret}"}}"#);
         fs::write(&script, format!("echo '{json}'\n")).unwrap();
         let process = format!("credential_process = sh {}\n", text(&script));
-        let config = format!("[default]\n{keys}\n[profile process]\n{process}\n[profile wrong]\n{}", keys.replace("testkit", "x"));
+        let config = format!(
+            "[default]\n{keys}\n[profile process]\n{process}\n[profile wrong]\n{}",
+            keys.replace("testkit", "x")
+        );
         well(&configured(served, &config, &[], &[]).await);
         served.assert_whole();
         well(&configured(served, &config, &["--profile", "process"], &[]).await);
@@ -159,7 +162,11 @@ fn who_may_read_one_prefix_only_still_ingests() {
         command.env("AWS_ENDPOINT_URL_STS", sts.endpoint());
         let ended = output(command).await;
         well(&ended);
-        assert!(ended.err.contains("may not be listed; listed s3://archive/AWSLogs/111122223333 instead"), "{}", ended.err);
+        assert!(
+            ended.err.contains("may not be listed; listed s3://archive/AWSLogs/111122223333 instead"),
+            "{}",
+            ended.err
+        );
         assert_eq!(served.count(), "1");
         // By its account or by its prefix, and not at all where neither helps.
         well(&served.ingest(&["--account", "111122223333"]).await);
@@ -181,8 +188,16 @@ fn refusals_name_the_action_the_resource_and_the_policy() {
         \"arn:aws:s3:::archive\" with an explicit deny in a service control policy";
     with_bucket(200, async |served| {
         for (class, message, parts) in [
-            (Class::Get, KMS, &["kms:Decrypt on arn:aws:kms:eu-west-1:222233334444:key/1234", "look at the key policy of"][..]),
-            (Class::Get, GET, &["s3:GetObject on arn:aws:s3:::archive/x", "look at the IAM policies of arn:aws:iam::1"]),
+            (
+                Class::Get,
+                KMS,
+                &["kms:Decrypt on arn:aws:kms:eu-west-1:222233334444:key/1234", "look at the key policy of"][..],
+            ),
+            (
+                Class::Get,
+                GET,
+                &["s3:GetObject on arn:aws:s3:::archive/x", "look at the IAM policies of arn:aws:iam::1"],
+            ),
             (Class::List, LIST, &["s3:ListBucket on arn:aws:s3:::archive", "service control policies (SCPs)"]),
         ] {
             served.server.faults().clear();
@@ -213,7 +228,14 @@ fn region_requester_pays_path_style_and_public_buckets() {
         served.server.faults().clear();
         let endpoint = served.server.endpoint().to_owned();
         let source = format!("s3://{BUCKET}");
-        let mut command = crate::program::cloudtarn(&["ingest", &source, "--store", text(&served.store()), "--endpoint-url", &endpoint]);
+        let mut command = crate::program::cloudtarn(&[
+            "ingest",
+            &source,
+            "--store",
+            text(&served.store()),
+            "--endpoint-url",
+            &endpoint,
+        ]);
         command.arg("--no-sign-request").env("AWS_CONFIG_FILE", Path::new("/nonexistent"));
         let ended = output(command).await;
         // The server wants signatures; the message says that there were none.

@@ -10,6 +10,7 @@ mod discovery;
 mod faults;
 mod fuzz;
 mod ingest;
+mod limits;
 mod million;
 mod moto;
 mod plans;

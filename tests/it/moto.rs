@@ -25,7 +25,8 @@ fn environment() -> PathBuf {
         let made = Command::new("python3").args(["-m", "venv", text(&environment)]).status().unwrap();
         assert!(made.success(), "python3 with its venv module is needed for this test");
         let mut install = Command::new(environment.join("bin/pip"));
-        let installed = install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES).status().unwrap();
+        let installed =
+            install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES).status().unwrap();
         assert!(installed.success(), "the packages could not be fetched");
         fs::write(done, "").unwrap();
     }
@@ -69,7 +70,7 @@ impl Moto {
              \u{20}   aws_access_key_id='x', aws_secret_access_key='x')\n\
              s3, iam, sts = client('s3'), client('iam'), client('sts')\n\
              def enforce():\n\
-             \u{20}   urllib.request.urlopen(urllib.request.Request('{0}/moto-api/reset-auth', b'0', method='POST')).read()\n",
+             \u{20}   urllib.request.urlopen(urllib.request.Request('{0}/moto-api/reset-auth', b'0', {{'Content-Type': 'text/plain'}}, method='POST')).read()\n",
             self.endpoint
         );
         let mut python = Command::new(self.environment.join("bin/python"));

@@ -103,5 +103,7 @@ pub(crate) fn log_file(id: &str) -> Vec<u8> {
 pub(crate) fn key(account: &str, region: &str, days_ago: i64, name: &str) -> String {
     let day = chrono::Utc::now() - chrono::TimeDelta::days(days_ago);
     let (path, compact) = (day.format("%Y/%m/%d"), day.format("%Y%m%d"));
-    format!("AWSLogs/{account}/CloudTrail/{region}/{path}/{account}_CloudTrail_{region}_{compact}T0005Z_{name:0>16}.json.gz")
+    format!(
+        "AWSLogs/{account}/CloudTrail/{region}/{path}/{account}_CloudTrail_{region}_{compact}T0005Z_{name:0>16}.json.gz"
+    )
 }

@@ -72,14 +72,14 @@ pub(crate) async fn load(options: &Options) -> Loaded {
         ))),
         _ if environment => config.credentials_provider(),
         (None, profile) => {
-            let provider = ProviderConfig::without_region().with_http_client(http).with_region(config.region().cloned());
+            let provider =
+                ProviderConfig::without_region().with_http_client(http).with_region(config.region().cloned());
             match with_mfa(options, &config, &provider).await {
                 Some(role) => Some(role),
                 // A profile that is asked for comes before what the environment has.
-                None => profile.as_ref().map_or_else(
-                    || config.credentials_provider(),
-                    |name| Some(of_profile(&provider, name)),
-                ),
+                None => profile
+                    .as_ref()
+                    .map_or_else(|| config.credentials_provider(), |name| Some(of_profile(&provider, name))),
             }
         }
     };
@@ -98,7 +98,11 @@ fn of_profile(config: &ProviderConfig, name: &str) -> SharedCredentialsProvider 
 }
 
 /// The role of a profile with `mfa_serial`, which the SDK's own chain does not know.
-async fn with_mfa(options: &Options, config: &SdkConfig, provider: &ProviderConfig) -> Option<SharedCredentialsProvider> {
+async fn with_mfa(
+    options: &Options,
+    config: &SdkConfig,
+    provider: &ProviderConfig,
+) -> Option<SharedCredentialsProvider> {
     let (files, environment) = (Fs::real(), Env::real());
     let chosen = options.profile.clone().map(Into::into);
     // A file that cannot be read is told by the SDK's chain, which comes next.
@@ -174,8 +178,8 @@ impl Chain {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::sync::Arc;
     use aws_credential_types::provider::{error::CredentialsError, future};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Hands out credentials that live for some seconds, and fails after some calls.
@@ -232,7 +236,8 @@ mod tests {
     #[tokio::test]
     async fn credentials_that_s3_refuses_are_asked_for_anew_once() {
         let calls = Arc::new(AtomicUsize::new(0));
-        let chain = Chain::new(SharedCredentialsProvider::new(Stub { seconds: None, calls: Arc::clone(&calls), works: 9 }));
+        let chain =
+            Chain::new(SharedCredentialsProvider::new(Stub { seconds: None, calls: Arc::clone(&calls), works: 9 }));
         let first = chain.get().await.unwrap();
         chain.forget(&first).await;
         let second = chain.get().await.unwrap();

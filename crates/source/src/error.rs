@@ -103,7 +103,9 @@ pub enum Error {
         detail: String,
     },
     /// Nobody answered, or not to the end, however often it was tried.
-    #[error("cannot {doing} `{uri}`: {service} does not answer ({detail}); check network, DNS, proxy and endpoint, and run again")]
+    #[error(
+        "cannot {doing} `{uri}`: {service} does not answer ({detail}); check network, DNS, proxy and endpoint, and run again"
+    )]
     Unreached {
         /// What was tried: `list`, `read`.
         doing: &'static str,

@@ -30,7 +30,10 @@ pub struct Roles {
 
 impl std::fmt::Debug for Roles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Roles").field("arns", &self.arns).field("session_name", &self.session_name).finish_non_exhaustive()
+        f.debug_struct("Roles")
+            .field("arns", &self.arns)
+            .field("session_name", &self.session_name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -86,7 +89,9 @@ impl Role {
             }
             (Some(serial), None) => {
                 let arn = &self.arn;
-                return Err(failed(format!("role {arn} needs a code of MFA device {serial}, and there is no one to ask")));
+                return Err(failed(format!(
+                    "role {arn} needs a code of MFA device {serial}, and there is no one to ask"
+                )));
             }
         };
         let request = self.sts.assume_role().role_arn(&self.arn).role_session_name(&self.session_name);

@@ -181,7 +181,10 @@ fn metadata(stored: &Stored) -> Option<Metadata> {
 
 #[async_trait::async_trait]
 impl S3 for crate::server::Buckets {
-    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let page = self.0.list(&input)?;
         let contents = page.objects.into_iter().map(|(key, size, write, modified)| Object {

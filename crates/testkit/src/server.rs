@@ -143,7 +143,8 @@ async fn answer(request: Request<Incoming>, service: S3Service, faults: Arc<Faul
     let class = class(&request);
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let authorization = header("authorization");
-    let scope = authorization.split_once("Credential=").and_then(|(_, rest)| rest.split(',').next()).unwrap_or_default();
+    let scope =
+        authorization.split_once("Credential=").and_then(|(_, rest)| rest.split(',').next()).unwrap_or_default();
     let now = chrono::Utc::now();
     let signed = chrono::NaiveDateTime::parse_from_str(header("x-amz-date"), "%Y%m%dT%H%M%SZ");
     let verdict = faults.take(&Seen {

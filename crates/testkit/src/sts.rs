@@ -65,7 +65,8 @@ impl StsServer {
                 let (shared, account) = (Arc::clone(&shared), account.clone());
                 tokio::spawn(async move {
                     let answer = service_fn(|request| answer(request, &shared, &account));
-                    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer).await;
+                    let _ =
+                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer).await;
                 });
             }
         });
@@ -94,8 +95,10 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 async fn answer(request: Request<Incoming>, state: &Mutex<State>, account: &str) -> io::Result<Response<Full<Bytes>>> {
-    let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let caller = authorization.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+    let authorization =
+        request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let caller =
+        authorization.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
     let caller = caller.to_owned();
     let body = request.into_body().collect().await.map_err(io::Error::other)?.to_bytes();
     let body = String::from_utf8_lossy(&body).into_owned();

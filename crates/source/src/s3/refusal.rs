@@ -95,14 +95,20 @@ pub(crate) fn explain(client: &Client, doing: Doing, key: &str, failure: Failure
         ("NoSuchBucket", _) => Error::NoSuchBucket { bucket, endpoint: client.service().to_owned() },
         ("InvalidObjectState", _) => Error::Frozen { uri },
         (
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired"
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "InvalidToken"
+            | "TokenRefreshRequired"
             | "NotSignedUp",
             _,
         ) => Error::Credentials { bucket, detail },
         ("RequestTimeTooSkewed" | "RequestExpired", _) => Error::Clock { bucket, detail },
         ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
         | (_, 301 | 307) => Error::WrongRegion { bucket, region: client.region(), detail },
-        ("PreconditionFailed", _) | (_, 412) => Error::Changed { uri, listed: "the one asked for".to_owned(), found: "another".to_owned() },
+        ("PreconditionFailed", _) | (_, 412) => {
+            Error::Changed { uri, listed: "the one asked for".to_owned(), found: "another".to_owned() }
+        }
         _ if status == 403 || (kms && status == 400) => {
             let (action, policy) = lacking(client, doing, kms, &refusal.message);
             Error::AccessDenied { doing: doing.word(), uri, action, policy, detail }

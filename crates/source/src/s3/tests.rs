@@ -121,7 +121,11 @@ async fn long_days_are_parted_and_come_in_order() {
     names.sort();
     assert_eq!(keys(&served.source(DAY).await).await, names);
     // Pages of a thousand, and those that found nothing at the ends of parts.
-    assert!((7..20).contains(&served.server.faults().seen(Class::List)), "{}", served.server.faults().seen(Class::List));
+    assert!(
+        (7..20).contains(&served.server.faults().seen(Class::List)),
+        "{}",
+        served.server.faults().seen(Class::List)
+    );
 
     served.memory.put("flat", "x", "y");
     for n in 0..2_500 {
@@ -160,6 +164,30 @@ async fn the_newest_days_cost_one_request_a_region() {
     let listed: Vec<_> = source.list_since(&Filter::default(), &settled).map(Result::unwrap).collect().await;
     assert_eq!(listed.iter().map(|object| object.day.unwrap()).collect::<Vec<_>>(), [tomorrow]);
     assert_eq!(source.list(&Filter::default()).collect::<Vec<_>>().await.len(), 29);
+}
+
+#[tokio::test]
+async fn small_months_come_in_one_answer_and_days_stay_in_order() {
+    let day = |region: &str, day: u32| format!("AWSLogs/111122223333/CloudTrail/{region}/2026/03/{day:02}");
+    let mut names: Vec<String> = (1..=31).map(|n| format!("{}/x.json", day("eu-west-1", n))).collect();
+    names.extend((1..=1_240).map(|n| format!("{}/{n:05}.json", day("us-east-1", 1 + n % 31))));
+    names.push("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/stray/y.json".to_owned());
+    let served = serve(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let source = served.source("").await;
+    let listed: Vec<_> = source.list(&Filter::default()).map(Result::unwrap).collect().await;
+    assert_eq!(listed.len(), names.len());
+    let days: Vec<_> = listed.iter().filter_map(|object| object.day).collect();
+    assert!(days.is_sorted() && days.len() == names.len() - 1);
+    // Four folders; a year and a month of two regions each; what is in the small month, that the large one is large, and its days.
+    assert_eq!(served.server.faults().seen(Class::List), 4 + 2 + 2 + 1 + 1 + 1 + 31);
+    let mut settled = Settled::default();
+    let (from, to) = ("2026-03-05".parse().unwrap(), "2026-03-30".parse().unwrap());
+    settled.add("s3://logs/AWSLogs/111122223333/CloudTrail/eu-west-1", from, to);
+    settled.add("s3://logs/AWSLogs/111122223333/CloudTrail/us-east-1", from, to);
+    let open: Vec<_> = source.list_since(&Filter::default(), &settled).map(Result::unwrap).collect().await;
+    let inside = |day: Day| from <= day && day <= to;
+    assert_eq!(open.len(), names.len() - days.into_iter().filter(|day| inside(*day)).count());
+    assert!(open.iter().all(|object| object.day.is_none_or(|day| !inside(day))));
 }
 
 #[tokio::test]
@@ -309,7 +337,9 @@ async fn refusals_say_what_to_do() {
     let body = "<Error><Code>AccessDenied</Code><Message>not allowed</Message></Error>";
     let (list, read) = refusals("403 Forbidden", body).await;
     let text = list.to_string();
-    for part in ["`s3://logs/AWSLogs/`", "s3:ListBucket on arn:aws:s3:::logs", "bucket policy", "AccessDenied, not allowed"] {
+    for part in
+        ["`s3://logs/AWSLogs/`", "s3:ListBucket on arn:aws:s3:::logs", "bucket policy", "AccessDenied, not allowed"]
+    {
         assert!(text.contains(part), "{text}");
     }
     assert!(matches!(&read, Error::AccessDenied { action, .. } if action.contains("s3:GetObject")), "{read}");

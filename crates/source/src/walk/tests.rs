@@ -178,8 +178,7 @@ async fn settled_days_are_not_asked_for_and_failures_are_reported() {
     settled.add(&folder, day("2025-01-01").unwrap(), day("2026-01-31").unwrap());
     let filter = Filter { kinds: vec![Kind::CloudTrail], since: day("2025-06-01"), ..Filter::default() };
     let report = Arc::<Mutex<crate::Report>>::default();
-    let listed: Vec<_> =
-        walk(Arc::clone(&tree), String::new(), filter, settled, Arc::clone(&report)).collect().await;
+    let listed: Vec<_> = walk(Arc::clone(&tree), String::new(), filter, settled, Arc::clone(&report)).collect().await;
     assert_eq!(listed.iter().filter(|item| item.is_ok()).count(), 20 - 3 - 1);
     let below = format!("AWSLogs/{B}/CloudTrail/us-east-1/");
     let asked = tree.asked.lock().unwrap().clone();
@@ -206,7 +205,8 @@ async fn nothing_at_the_root_is_an_error_and_nothing_wanted_is_not() {
 #[tokio::test]
 async fn a_walk_nobody_follows_stops() {
     let tree = stub(bucket());
-    let mut walking = Box::pin(walk(Arc::clone(&tree), String::new(), Filter::default(), Settled::default(), Arc::default()));
+    let mut walking =
+        Box::pin(walk(Arc::clone(&tree), String::new(), Filter::default(), Settled::default(), Arc::default()));
     assert!(walking.next().await.is_some());
     drop(walking);
     for _ in 0..1000 {
