@@ -6,6 +6,7 @@ mod site;
 mod throttle;
 
 pub(crate) use client::causes;
+pub(crate) use site::domain;
 
 use crate::credentials::{Chain, Loaded, load, variable};
 use crate::roles::sts;
@@ -327,14 +328,11 @@ impl Tree for Bucket {
         .boxed()
     }
 
-<<<<<<< HEAD
-=======
     async fn small(&self, folder: &str) -> Option<Vec<Entry>> {
         let page = self.page(&prefix(folder), &Ask::default()).await.ok()?;
         page.next.is_none().then(|| page.objects.into_iter().filter_map(entry).collect())
     }
 
->>>>>>> access
     fn days(
         self: Arc<Self>,
         folder: String,
