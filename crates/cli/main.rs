@@ -7,8 +7,11 @@ mod ingest;
 mod json;
 mod location;
 mod output;
+mod pack;
 mod query;
+mod scope;
 mod stores;
+mod time;
 mod units;
 
 use std::process::ExitCode;
@@ -31,6 +34,8 @@ enum Command {
     Ingest(ingest::Args),
     /// Run CloudTrail Lake SQL.
     Query(query::Args),
+    /// List, show, check and ask the questions that come with the program, or your own.
+    Pack(pack::Args),
     /// List the event data stores.
     Stores(stores::Args),
     /// List the functions of Lake SQL, or describe one.
@@ -44,6 +49,9 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Ingest(args) => ingest::run(&args),
         Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Pack(args) => {
+            pack::run(&args).map(|well| if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+        }
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
