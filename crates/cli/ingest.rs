@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cloudtarn_ingest::{Options, Problem, Progress, Summary};
+use cloudtarn_report::time::{Moment, Zone};
 use cloudtarn_source::{Day, Filter, Kind, Source};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::location::Location;
 use crate::output::printable;
-use crate::time::{Moment, Span, Zone};
+use crate::time::Span;
 use crate::units;
 
 /// Some files were broken or could not be read; the rest is in.

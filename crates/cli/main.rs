@@ -2,6 +2,7 @@
 
 mod batch;
 mod demo;
+mod estimate;
 mod functions;
 mod ingest;
 mod json;
@@ -9,9 +10,11 @@ mod location;
 mod output;
 mod pack;
 mod query;
+mod report;
 mod scope;
 mod stores;
 mod time;
+mod timeline;
 mod units;
 
 use std::process::ExitCode;
@@ -36,6 +39,14 @@ enum Command {
     Query(query::Args),
     /// List, show, check and ask the questions that come with the program, or your own.
     Pack(pack::Args),
+    /// Ask packs and write what they find as a report.
+    Report(report::Args),
+    /// Tell what an identity, access key, address or resource did, in order.
+    Timeline(timeline::Args),
+    /// Sum up an identity, access key, address or resource.
+    Summary(timeline::SummaryArgs),
+    /// Tell what Lake and Athena would have charged for this data and these questions.
+    Estimate(estimate::Args),
     /// List the event data stores.
     Stores(stores::Args),
     /// List the functions of Lake SQL, or describe one.
@@ -52,6 +63,10 @@ fn main() -> ExitCode {
         Command::Pack(args) => {
             pack::run(&args).map(|well| if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
         }
+        Command::Report(args) => report::run(&args),
+        Command::Timeline(args) => timeline::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Summary(args) => timeline::summarize(&args).map(|()| ExitCode::SUCCESS),
+        Command::Estimate(args) => estimate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),

@@ -9,12 +9,13 @@ use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMilliseco
 use arrow::record_batch::RecordBatch;
 use cloudtarn_query::value::Value;
 use cloudtarn_query::{Query, Statistics};
+pub(crate) use cloudtarn_report::json::printable;
+use cloudtarn_report::time::Zone;
 use comfy_table::{ContentArrangement, Table, TableComponent};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
 use serde_json::{Map, Value as Json};
 
-use crate::time::Zone;
 use crate::units;
 
 /// Forms of a result.
@@ -72,19 +73,6 @@ pub(crate) fn summarize(done: &Statistics) {
         done.elapsed.as_secs_f64(),
         done.lake_cost(),
     ));
-}
-
-/// Log files carry text that attackers chose: nothing in it may steer the terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// A table with lines around its header and at its end only.

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use cloudtarn_query::{Limits, Session};
+use cloudtarn_report::time::Zone;
 use cloudtarn_store::Store;
 use futures::StreamExt;
 use tokio::runtime::Runtime;
 
 use crate::location::Location;
 use crate::output::{self, Format};
-use crate::time::{Zone, ZoneArg};
+use crate::time::ZoneArg;
 
 /// The command line of `query`.
 #[derive(Debug, clap::Args)]

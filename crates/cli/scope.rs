@@ -3,7 +3,9 @@
 use anyhow::Result;
 use cloudtarn_report::Scope;
 
-use crate::time::{Span, Zone};
+use cloudtarn_report::time::Zone;
+
+use crate::time::Span;
 
 /// Which events count.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -305,9 +305,14 @@ fn is_null(e: &Expr) -> bool {
 fn raw(e: &Expr) -> String {
     match e {
         Expr::Nested(inner) => raw(inner),
-        Expr::Identifier(name) => name.value.clone(),
-        Expr::CompoundIdentifier(names) => names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join("."),
-        other => other.to_string(),
+        Expr::Identifier(name) => name.value.to_lowercase(),
+        Expr::CompoundIdentifier(names) => names.iter().map(|n| n.value.to_lowercase()).collect::<Vec<_>>().join("."),
+        other => {
+            // Names are folded, text is not.
+            let text = other.to_string();
+            let quote = text.find('\'').unwrap_or(text.len());
+            text[..quote].to_lowercase() + &text[quote..]
+        }
     }
 }
 
