@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cloudtarn_ingest::{Options, Problem, Progress, Summary};
+use cloudtarn_report::time::{Moment, Zone};
 use cloudtarn_source::{Day, Filter, Kind, Source};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::location::Location;
 use crate::output::printable;
+use crate::time::Span;
 use crate::units;
 
 /// Some files were broken or could not be read; the rest is in.
@@ -27,7 +29,7 @@ const SHOWN: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cloudtarn ingest ./bucket-copy
-  cloudtarn ingest s3://log-archive/prefix --account 111122223333 --since 2026-01-01
+  cloudtarn ingest s3://log-archive/prefix --account 111122223333 --since 7d
   AWS_PROFILE=audit cloudtarn ingest s3://log-archive --store /evidence/case-7
 
 A file that was taken in once is not read again. Exit codes: 0 all well, 1 failed, 2 bad usage, 3 some files broken.")]
@@ -46,12 +48,12 @@ pub(crate) struct Args {
     /// Only log files of this region; may be given several times.
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
-    /// Only log files delivered on this day (UTC) or later.
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
-    since: Option<Day>,
-    /// Only log files with events of this day (UTC) or earlier: those delivered until the day after.
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
-    until: Option<Day>,
+    /// Only log files delivered on the day (UTC) of this time or later: a day, an instant, or `7d`.
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only log files with events of the day (UTC) of this time or earlier: those delivered until the day after.
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
     /// Memory for events on their way to the store.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::parse_bytes)]
     memory: usize,
@@ -63,8 +65,10 @@ pub(crate) struct Args {
     threads: Option<usize>,
 }
 
-fn day(text: &str) -> Result<Day, String> {
-    Day::from_str(text).map_err(|error| error.to_string())
+/// The UTC day of an instant.
+fn day(millis: i64) -> Result<Day> {
+    let time = chrono::DateTime::from_timestamp_millis(millis).context("the time is out of range")?;
+    Ok(Day::from_str(&time.format("%Y-%m-%d").to_string())?)
 }
 
 impl Args {
@@ -116,12 +120,13 @@ async fn ingest(args: &Args) -> Result<Summary> {
     options.memory = args.memory;
     options.max_file_size = args.max_file_size;
     options.threads = args.threads.unwrap_or(0);
+    let (since, until) = Span { since: args.since, until: args.until }.resolve(Zone::UTC)?;
     options.filter = Filter {
         accounts: args.accounts.clone(),
         regions: args.regions.clone(),
-        since: args.since,
+        since: since.map(day).transpose()?,
         // Files come minutes after their events.
-        until: args.until.map(Day::next),
+        until: until.map(|until| day(until - 1)).transpose()?.map(Day::next),
         kinds: vec![Kind::CloudTrail, Kind::Insight, Kind::NetworkActivity, Kind::Aggregated],
     };
     let progress = Arc::new(Progress::default());

@@ -4,10 +4,13 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use anyhow::Result;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 use arrow::record_batch::RecordBatch;
 use cloudtarn_query::value::Value;
 use cloudtarn_query::{Query, Statistics};
+pub(crate) use cloudtarn_report::json::printable;
+use cloudtarn_report::time::Zone;
 use comfy_table::{ContentArrangement, Table, TableComponent};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
@@ -36,17 +39,28 @@ pub(crate) fn complain(message: &str) {
 }
 
 /// Writes the rows as they come; only the table is gathered, for its widths.
-pub(crate) async fn write(query: &mut Query, format: Format, out: &mut (dyn Write + Send)) -> Result<()> {
+pub(crate) async fn write(query: &mut Query, format: Format, zone: Zone, out: &mut (dyn Write + Send)) -> Result<()> {
     let mut out = BufWriter::new(out);
     match format {
-        Format::Table => table(query, &mut out).await?,
-        Format::Csv => csv(query, &mut out).await?,
-        Format::Json => json(query, &mut out, true).await?,
-        Format::Ndjson => json(query, &mut out, false).await?,
+        Format::Table => table(query, zone, &mut out).await?,
+        Format::Csv => csv(query, zone, &mut out).await?,
+        Format::Json => json(query, zone, &mut out, true).await?,
+        Format::Ndjson => json(query, zone, &mut out, false).await?,
         Format::Parquet => parquet(query, &mut out).await?,
     }
     out.flush()?;
     Ok(())
+}
+
+/// A cell, times in a zone.
+fn cell(column: &ArrayRef, row: usize, zone: Zone) -> Value {
+    if zone != Zone::UTC
+        && *column.data_type() == DataType::Timestamp(TimeUnit::Millisecond, None)
+        && column.is_valid(row)
+    {
+        return Value::Text(zone.show(column.as_primitive::<TimestampMillisecondType>().value(row)));
+    }
+    Value::of(column, row)
 }
 
 /// What the query did, in a line on standard error.
@@ -59,19 +73,6 @@ pub(crate) fn summarize(done: &Statistics) {
         done.elapsed.as_secs_f64(),
         done.lake_cost(),
     ));
-}
-
-/// Log files carry text that attackers chose: nothing in it may steer the terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// A table with lines around its header and at its end only.
@@ -89,7 +90,7 @@ pub(crate) fn lined_table() -> Table {
 /// Characters that a folded column of a table has at least.
 const READABLE: usize = 12;
 
-async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
+async fn table(query: &mut Query, zone: Zone, out: &mut impl Write) -> Result<()> {
     let mut table = lined_table();
     // Cells fold to fit a terminal, but not to less than can be read.
     let columns = query.schema().fields().len() * READABLE;
@@ -101,7 +102,7 @@ async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
         let batch = batch?;
         for row in 0..batch.num_rows() {
             table.add_row(
-                batch.columns().iter().map(|c| Value::of(c, row).text().map_or_else(String::new, |t| printable(&t))),
+                batch.columns().iter().map(|c| cell(c, row, zone).text().map_or_else(String::new, |t| printable(&t))),
             );
         }
     }
@@ -117,7 +118,7 @@ fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
     }
 }
 
-async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
+async fn csv(query: &mut Query, zone: Zone, out: &mut impl Write) -> Result<()> {
     // An error of the first rows comes before anything is written.
     let mut next = query.next().await.transpose()?;
     for (i, f) in query.schema().fields().iter().enumerate() {
@@ -133,7 +134,7 @@ async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
                 if i > 0 {
                     out.write_all(b",")?;
                 }
-                if let Some(text) = Value::of(c, row).text() {
+                if let Some(text) = cell(c, row, zone).text() {
                     field(&text, out)?;
                 }
             }
@@ -144,7 +145,7 @@ async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()> {
+async fn json(query: &mut Query, zone: Zone, out: &mut impl Write, array: bool) -> Result<()> {
     let names: Vec<String> = query.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut first = true;
     let mut next = query.next().await.transpose()?;
@@ -156,7 +157,7 @@ async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()
             let object: Map<String, Json> = names
                 .iter()
                 .zip(batch.columns())
-                .map(|(n, c)| (n.clone(), crate::json::natural(&Value::of(c, row))))
+                .map(|(n, c)| (n.clone(), crate::json::natural(&cell(c, row, zone))))
                 .collect();
             let separator: &[u8] = match (array, first) {
                 (true, true) => b"\n",

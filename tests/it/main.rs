@@ -7,6 +7,7 @@ mod crash;
 mod fuzz;
 mod ingest;
 mod limits;
+mod packs;
 mod plans;
 mod program;
 mod refusals;

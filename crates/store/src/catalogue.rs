@@ -78,6 +78,10 @@ impl Catalogue {
         Ok(Self { connection, root: root.to_path_buf() })
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     pub(crate) fn event_data_stores(&self) -> Result<Vec<EventDataStore>> {
         let sql = "SELECT id, arn, name, category FROM event_data_store ORDER BY created, rowid";
         let mut statement = self.connection.prepare_cached(sql)?;

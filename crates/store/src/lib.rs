@@ -26,11 +26,13 @@ mod identities;
 mod ledger;
 mod manifest;
 mod parquet_file;
+mod provenance;
 mod snapshot;
 mod writer;
 
 pub use error::{Error, Result};
 pub use ledger::{Fate, LogFile};
+pub use provenance::Provenance;
 pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
 pub use writer::{Committed, Writer};
 
