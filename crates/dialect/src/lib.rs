@@ -19,6 +19,7 @@ mod json;
 mod lower;
 mod order;
 mod output;
+mod parameters;
 mod pattern;
 mod relations;
 mod rows;
@@ -26,6 +27,7 @@ mod scopes;
 mod ties;
 mod tokens;
 mod types;
+mod using;
 mod windows;
 
 #[cfg(test)]
@@ -61,8 +63,17 @@ const DEPTH: usize = 200;
 /// [`Kind::SyntaxError`] with the position for text outside the grammar or more than one statement,
 /// [`Kind::NotSupported`] for statements that are not queries.
 pub fn parse(sql: &str) -> Result<Parsed> {
+    parse_with(sql, &[])
+}
+
+/// The same with query parameters: each `?` of the statement, also inside quoted text, stands for the next of `parameters`.
+/// Outside quotes a parameter of digits is a number, any other is text.
+///
+/// # Errors
+/// As [`parse`]; [`Kind::InvalidParameterUsage`] for more or fewer parameters than question marks.
+pub fn parse_with(sql: &str, parameters: &[String]) -> Result<Parsed> {
     let dialect = grammar::Trino;
-    let tokens = tokens::read(&dialect, sql)?;
+    let tokens = tokens::read(&dialect, sql, parameters)?;
     let (written, hidden) = (tokens.written, tokens.hidden);
     let end = tokens.tokens.last().map(|t| t.span.end);
     let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);

@@ -4,16 +4,16 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExceptSelectItem, Expr, Fetch, Function,
-    FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Interval, LimitClause, NamedWindowExpr,
-    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement,
-    Subscript, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrame, WindowFrameBound, WindowType,
+    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, Expr, Fetch, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, GroupByExpr, Ident, Interval, LimitClause, NamedWindowExpr, ObjectNamePart, OrderByKind, Query,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Subscript, TableFactor, UnaryOperator,
+    Value, VisitMut, VisitorMut, WildcardAdditionalOptions, WindowFrame, WindowFrameBound, WindowType,
 };
 
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, text};
 use crate::output::last_part;
-use crate::{order, relations, rows, scopes, ties, windows};
+use crate::{order, relations, rows, scopes, ties, using, windows};
 
 /// Rewrites `statement` in place.
 ///
@@ -78,6 +78,9 @@ impl VisitorMut for Lower<'_> {
             if let Err(error) = relations::prepare(table) {
                 return ControlFlow::Break(error);
             }
+        }
+        if let Err(error) = using::merge(select) {
+            return ControlFlow::Break(error);
         }
         rows::expand_items(&mut select.projection);
         scopes::expand_outer(select, &self.scopes);
@@ -212,18 +215,17 @@ impl Lower<'_> {
                 _ => None,
             })
             .collect();
-        let except = || {
-            let mut names = self.hidden.iter().map(|n| Ident::with_quote('"', n));
-            names.next().map(|first_element| ExceptSelectItem { first_element, additional_elements: names.collect() })
+        let hide = |options: &mut WildcardAdditionalOptions| {
+            scopes::except(options, self.hidden.iter().map(|n| Ident::with_quote('"', n)));
         };
         let stored = tables.iter().filter(|(_, stored)| *stored).count();
         for item in &mut select.projection {
             match item {
-                SelectItem::Wildcard(options) if stored == 1 => options.opt_except = except(),
+                SelectItem::Wildcard(options) if stored == 1 => hide(options),
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     let name = name.to_string().to_lowercase();
                     if tables.iter().any(|(table, stored)| *stored && *table == name.trim_matches('"')) {
-                        options.opt_except = except();
+                        hide(options);
                     }
                 }
                 _ => {}

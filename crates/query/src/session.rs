@@ -110,6 +110,14 @@ impl Session {
     /// # Errors
     /// Any [`Kind`] that is known before rows flow.
     pub async fn query(&self, sql: &str) -> Result<Query> {
+        self.query_with(sql, &[]).await
+    }
+
+    /// The same with query parameters for the statement's question marks, see [`cloudtarn_dialect::parse_with`].
+    ///
+    /// # Errors
+    /// As [`query`](Self::query); [`Kind::InvalidParameterUsage`] for more or fewer parameters than question marks.
+    pub async fn query_with(&self, sql: &str, parameters: &[String]) -> Result<Query> {
         let start = Instant::now();
         let length = sql.chars().count();
         if length > self.limits.statement {
@@ -119,7 +127,7 @@ impl Session {
             );
             return Err(Error::new(Kind::QueryTextTooLarge, text));
         }
-        let mut parsed = cloudtarn_dialect::parse(sql)?;
+        let mut parsed = cloudtarn_dialect::parse_with(sql, parameters)?;
         if let Some(listing) = introspection::query(&parsed.statement, self.store.as_ref())? {
             parsed = cloudtarn_dialect::parse(&listing)?;
         }
