@@ -15,8 +15,9 @@ const RECORD_KEYS: [&str; 8] =
 
 /// Keys under which other tools keep records, in the order in which they are looked for:
 /// rows of Lake (`eventJson`), delivered files and `lookup-events` (`Records`, `Events`, `CloudTrailEvent`), EventBridge
-/// (`detail`), CloudWatch Logs (`logEvents`, `message`), log shippers and their tests (`message`, `input`, `_source`, `_raw`).
-const ENVELOPE_KEYS: [&str; 14] = [
+/// (`detail`), CloudWatch Logs (`logEvents`, `message`), log shippers, their tests and recorded answers of AWS (`message`,
+/// `input`, `_source`, `_raw`, `data`).
+const ENVELOPE_KEYS: [&str; 15] = [
     "eventJson",
     "eventjson",
     "Records",
@@ -31,6 +32,7 @@ const ENVELOPE_KEYS: [&str; 14] = [
     "_source",
     "_raw",
     "event",
+    "data",
 ];
 
 /// What an object is.

@@ -161,6 +161,15 @@ fn results_that_cannot_become_records_are_refused() {
     assert_eq!(decode(sign.as_bytes()).0, Err(Error::NotCloudTrail("the signature of a query's results".to_owned())));
 }
 
+/// Answers of AWS as botocore's recorders keep them.
+#[test]
+fn recorded_answers() {
+    let answer = json!({"status_code": 200, "data": {"Events": [{"EventId": "a", "CloudTrailEvent": record("a")}]}});
+    assert_eq!(texts(&events(answer.to_string().as_bytes()).1, "eventid"), ["a"]);
+    let other = json!({"data": {"Users": []}});
+    assert!(matches!(decode(other.to_string().as_bytes()).0, Err(Error::NotCloudTrail(_))));
+}
+
 /// Rows of a table whose engine knows lower-case names only.
 #[test]
 fn names_in_lower_case() {
