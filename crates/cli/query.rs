@@ -112,7 +112,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     };
     let (runtime, session) = session(&args.location, limits)?;
     // The planner recurses with the statement; the runtime's own threads have the stack for it.
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         if let Some(path) = &args.batch {
             let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             return crate::batch::run(&session, BufReader::new(file), std::io::stdout()).await;
@@ -143,5 +143,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         out.flush()?;
         output::summarize(&query.statistics());
         Ok(())
-    })
+    });
+    // Work that nobody waits for any more does not hold up the program's end.
+    runtime.shutdown_background();
+    ended
 }

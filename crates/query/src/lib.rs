@@ -13,6 +13,7 @@ mod decorrelate;
 mod error;
 mod event_json;
 mod instant;
+mod interruptible;
 mod introspection;
 mod like_pattern;
 mod operators;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -24,6 +26,7 @@ use futures::{Stream, StreamExt};
 
 use crate::coerce::Coercion;
 use crate::error::{Error, Kind, Result};
+use crate::interruptible::interruptible;
 use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
 use crate::single::Single;
@@ -35,6 +38,9 @@ use crate::{bags, decorrelate, event_json, introspection};
 const REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 /// Bytes of Parquet footers that are kept between queries.
 const METADATA_CACHE: usize = 512 << 20;
+
+/// Batches of a result that wait to be taken.
+const READY_BATCHES: usize = 2;
 
 /// What one query may use.
 #[derive(Debug, Clone)]
@@ -140,8 +146,8 @@ impl Session {
             .with_allow_statements(false)
             .verify_plan(&plan)?;
         let schema = named(&plan, &parsed.names);
-        let plan = state.create_physical_plan(&plan).await?;
-        let stream = execute_stream(Arc::clone(&plan), ctx.task_ctx())?;
+        let plan = interruptible(state.create_physical_plan(&plan).await?)?;
+        let stream = detached(execute_stream(Arc::clone(&plan), ctx.task_ctx())?);
         let deadline = self.limits.time.map(|t| Box::pin(tokio::time::sleep(t)));
         Ok(Query { schema, stream, deadline, plan, start, rows: 0 })
     }
@@ -165,6 +171,21 @@ impl Session {
         let plan = decorrelate::rewrite(plan, &self.single)?;
         Ok(self.coercion.rewrite(plan)?)
     }
+}
+
+/// A stream whose work is a task of its own, so that waiting for it can end while a batch is in the making.
+fn detached(mut stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut builder = RecordBatchReceiverStreamBuilder::new(stream.schema(), READY_BATCHES);
+    let ready = builder.tx();
+    builder.spawn(async move {
+        while let Some(batch) = stream.next().await {
+            if ready.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    builder.build()
 }
 
 /// The plan's columns under the names that Lake gives them.
@@ -230,7 +251,17 @@ impl Stream for Query {
         {
             return Poll::Ready(Some(Err(Error::new(Kind::ExceededTimeLimit, "the query exceeded its time limit"))));
         }
-        let item = std::task::ready!(self.stream.poll_next_unpin(cx));
+        // A defect in an operator ends its query, not the program.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.stream.poll_next_unpin(cx)));
+        let item = match polled {
+            Ok(polled) => std::task::ready!(polled),
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().map(String::as_str);
+                let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+                let message = format!("an operator panicked: {said}; please report it with the statement");
+                return Poll::Ready(Some(Err(Error::new(Kind::Internal, message))));
+            }
+        };
         if let Some(Ok(batch)) = &item {
             self.rows += batch.num_rows() as u64;
         }
