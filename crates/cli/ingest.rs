@@ -12,9 +12,10 @@ use cloudtarn_ingest::{Options, Problem, Progress, Summary};
 use cloudtarn_source::{Day, Filter, Kind, Source};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::access::Access;
 use crate::location::Location;
 use crate::output::printable;
-use crate::units;
+use crate::{plan, units};
 
 /// Some files were broken or could not be read; the rest is in.
 const SOME_BROKEN: u8 = 3;
@@ -30,8 +31,10 @@ const SHOWN: usize = 20;
   cloudtarn ingest s3://log-archive/prefix --account 111122223333 --since 2026-01-01
   AWS_PROFILE=audit cloudtarn ingest s3://log-archive --store /evidence/case-7
   ssh jump cat /evidence/case-7.tar.zst | cloudtarn ingest -
+  cloudtarn ingest s3://log-archive --role-arn arn:aws:iam::222233334444:role/log-reader --external-id 4711 --dry-run
+  cloudtarn ingest s3://log-archive --follow --every 5m
 
-A file that was taken in once is not read again. Exit codes: 0 all well, 1 failed, 2 bad usage, 3 some files broken.")]
+A file that was taken in once is not read again. Who may read what in a shared bucket, and the policies for it: docs/sources.md. Exit codes: 0 all well, 1 failed, 2 bad usage, 3 some files broken.")]
 pub(crate) struct Args {
     /// Folders, files, bundles (tar, tar.gz, tar.zst, zip), s3://bucket/prefix, or - for standard input.
     #[arg(required = true, value_name = "SOURCE")]
@@ -53,6 +56,26 @@ pub(crate) struct Args {
     /// Only log files with events of this day (UTC) or earlier: those delivered until the day after.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     until: Option<Day>,
+    /// Days before today in which files may still come late: every run lists them again.
+    #[arg(long, value_name = "DAYS", default_value_t = 3)]
+    window: u32,
+    /// List everything, also the days that earlier runs have listed for good.
+    #[arg(long)]
+    full: bool,
+    /// Only list, and print what would be read.
+    #[arg(long, conflicts_with = "follow")]
+    dry_run: bool,
+    /// With --dry-run: one JSON object a line instead of a table.
+    #[arg(long, requires = "dry_run")]
+    json: bool,
+    /// Look for new files again and again, until Ctrl-C.
+    #[arg(long)]
+    follow: bool,
+    /// Time between two looks.
+    #[arg(long, value_name = "TIME", default_value = "5m", requires = "follow", value_parser = units::parse_time)]
+    every: Duration,
+    #[command(flatten)]
+    access: Access,
     /// Memory for events on their way to the store.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::parse_bytes)]
     memory: usize,
@@ -79,6 +102,13 @@ impl Args {
             regions: vec![],
             since: None,
             until: None,
+            window: 3,
+            full: false,
+            dry_run: false,
+            json: false,
+            follow: false,
+            every: Duration::from_secs(300),
+            access: Access::default(),
             memory: 1 << 30,
             max_file_size: 1 << 30,
             threads: None,
@@ -89,10 +119,23 @@ impl Args {
 /// Ingests and prints the account of it.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
-    let started = Instant::now();
-    let summary = runtime.block_on(ingest(args))?;
-    report(&summary, started.elapsed());
-    Ok(if summary.interrupted {
+    runtime.block_on(async {
+        let (sources, options) = (sources(args).await?, options(args)?);
+        if args.dry_run {
+            return dry_run(args, &sources, &options).await;
+        }
+        let started = Instant::now();
+        let summary = ingest(&sources, &options).await?;
+        report(&summary, started.elapsed());
+        if args.follow && !summary.interrupted {
+            return follow(args, &sources, &options).await;
+        }
+        Ok(code(&summary))
+    })
+}
+
+fn code(summary: &Summary) -> ExitCode {
+    if summary.interrupted {
         ExitCode::from(INTERRUPTED)
     } else if summary.unlisted.count > 0 {
         ExitCode::FAILURE
@@ -100,24 +143,30 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ExitCode::from(SOME_BROKEN)
     } else {
         ExitCode::SUCCESS
-    })
+    }
 }
 
-async fn ingest(args: &Args) -> Result<Summary> {
+async fn sources(args: &Args) -> Result<Vec<Source>> {
     let mut sources = Vec::with_capacity(args.sources.len());
-    let source_options = cloudtarn_source::Options {
-        max_entry_bytes: args.max_file_size as u64,
-        spool: Some(args.location.folder()?),
-        ..cloudtarn_source::Options::default()
-    };
     if args.sources.iter().filter(|source| *source == "-").count() > 1 {
         anyhow::bail!("standard input (-) can be read only once");
     }
+    let options = cloudtarn_source::Options {
+        max_entry_bytes: args.max_file_size as u64,
+        spool: Some(args.location.folder()?),
+        ..args.access.options()
+    };
     for source in &args.sources {
-        sources.push(Source::open(source, &source_options).await?);
+        sources.push(Box::pin(Source::open(source, &options)).await?);
     }
+    Ok(sources)
+}
+
+fn options(args: &Args) -> Result<Options> {
     let mut options = Options::new(args.location.folder()?);
     options.event_data_store.clone_from(&args.eds);
+    options.window = args.window;
+    options.full = args.full;
     options.memory = args.memory;
     options.max_file_size = args.max_file_size;
     options.threads = args.threads.unwrap_or(0);
@@ -129,13 +178,58 @@ async fn ingest(args: &Args) -> Result<Summary> {
         until: args.until.map(Day::next),
         kinds: vec![Kind::CloudTrail, Kind::Insight, Kind::NetworkActivity, Kind::Aggregated],
     };
+    Ok(options)
+}
+
+async fn ingest(sources: &[Source], options: &Options) -> Result<Summary> {
+    watched(async |progress, stop| Ok(cloudtarn_ingest::run(sources.to_vec(), options, progress, stop).await?)).await
+}
+
+/// Lists and prints what would be read.
+async fn dry_run(args: &Args, sources: &[Source], options: &Options) -> Result<ExitCode> {
+    let plan =
+        watched(async |progress, stop| Ok(cloudtarn_ingest::plan(sources, options, &progress, &stop).await?)).await?;
+    plan::print(&plan, args.json)?;
+    Ok(if plan.interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else if plan.unlisted.count > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Looks again and again. What goes wrong in one look may be well in the next, so that only Ctrl-C ends it.
+async fn follow(args: &Args, sources: &[Source], options: &Options) -> Result<ExitCode> {
+    // Days that were late were listed by the first look.
+    let options = Options { full: false, ..options.clone() };
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(args.every) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+        }
+        let started = Instant::now();
+        match ingest(sources, &options).await {
+            Ok(summary) if summary.interrupted => {
+                report(&summary, started.elapsed());
+                return Ok(code(&summary));
+            }
+            Ok(summary) if summary.is_quiet() => {}
+            Ok(summary) => report(&summary, started.elapsed()),
+            Err(error) => say(&format!("{error:#}; the next look is in {} s", args.every.as_secs())),
+        }
+    }
+}
+
+/// Runs some work with its progress on the terminal, and with Ctrl-C to stop it.
+async fn watched<T>(work: impl AsyncFnOnce(Arc<Progress>, Arc<AtomicBool>) -> Result<T>) -> Result<T> {
     let progress = Arc::new(Progress::default());
     let stop = Arc::new(AtomicBool::new(false));
     let watch = tokio::spawn(watch(Arc::clone(&progress), Arc::clone(&stop)));
-    let summary = cloudtarn_ingest::run(sources, &options, progress, Arc::clone(&stop)).await;
+    let done = Box::pin(work(progress, stop)).await;
     watch.abort();
     let _ = watch.await;
-    Ok(summary?)
+    done
 }
 
 /// Shows progress until it is aborted, and turns Ctrl-C into a stop.
@@ -225,6 +319,9 @@ fn report(summary: &Summary, elapsed: Duration) {
     line(summary.not_cloudtrail.count, "not CloudTrail");
     line(summary.broken.count, "broken, or broken in part");
     line(summary.unread.count, "not readable now; the next run tries them again");
+    line(summary.changed.count, "changed since they were taken in; what they held before is kept");
+    line(summary.rewritten, "written again with the same bytes");
+    line(summary.gone.count, "taken in before and not there any more; their events are kept");
     lines.push(format!("{} records read", units::count(summary.records)));
     let mut line = |count: u64, text: &str| {
         if count > 0 {
@@ -245,6 +342,22 @@ fn report(summary: &Summary, elapsed: Duration) {
         units::bytes(committed.bytes),
         units::count(committed.data_files),
     ));
+    let effort = summary.effort;
+    if effort.repeated + effort.renewed > 0 {
+        let slowed = if effort.slowed > 0 {
+            format!(", {} of them told to slow down", units::count(effort.slowed))
+        } else {
+            String::new()
+        };
+        let renewed = if effort.renewed > 0 {
+            format!("; credentials renewed {} times", units::count(effort.renewed))
+        } else {
+            String::new()
+        };
+        let (requests, repeated) = (units::count(effort.requests), units::count(effort.repeated));
+        lines.push(format!("{requests} requests, {repeated} tried again{slowed}{renewed}"));
+    }
+    lines.extend(summary.notes.iter().map(|note| printable(note)));
     let mut show = |title: &str, count: u64, problems: &[Problem]| {
         if count == 0 {
             return;
@@ -259,6 +372,8 @@ fn report(summary: &Summary, elapsed: Duration) {
     };
     show("not CloudTrail:", summary.not_cloudtrail.count, &summary.not_cloudtrail.first);
     show("broken:", summary.broken.count, &summary.broken.first);
+    show("changed:", summary.changed.count, &summary.changed.first);
+    show("not there any more:", summary.gone.count, &summary.gone.first);
     show("not readable:", summary.unread.count, &summary.unread.first);
     show("not listed:", summary.unlisted.count, &summary.unlisted.first);
     if summary.interrupted {

@@ -1,5 +1,6 @@
 //! The program: CloudTrail Lake on one's own machine.
 
+mod access;
 mod batch;
 mod demo;
 mod functions;
@@ -7,6 +8,7 @@ mod ingest;
 mod json;
 mod location;
 mod output;
+mod plan;
 mod query;
 mod stores;
 mod units;

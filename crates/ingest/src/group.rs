@@ -25,6 +25,8 @@ const REQUESTS: usize = 32;
 pub(crate) struct Group {
     pub(crate) source: Arc<Source>,
     pub(crate) objects: Vec<LogObject>,
+    /// What the ledger has of other versions, by place in `objects`.
+    priors: Vec<(usize, Prior)>,
     pub(crate) bytes: u64,
     /// Of a bundle's members: what they are members of, their bytes, and the room that these take.
     pub(crate) bundle: Option<Token>,
@@ -32,10 +34,17 @@ pub(crate) struct Group {
     room: Vec<OwnedSemaphorePermit>,
 }
 
+/// An earlier version of a file.
+#[derive(Debug)]
+pub(crate) struct Prior {
+    pub(crate) version: String,
+    pub(crate) sha256: [u8; 32],
+}
+
 impl Group {
     pub(crate) fn new(source: &Arc<Source>) -> Self {
         let source = Arc::clone(source);
-        Self { source, objects: vec![], bytes: 0, bundle: None, bodies: vec![], room: vec![] }
+        Self { source, objects: vec![], priors: vec![], bytes: 0, bundle: None, bodies: vec![], room: vec![] }
     }
 
     /// A group for members of a bundle.
@@ -43,13 +52,14 @@ impl Group {
         Self { bundle: Some(token.clone()), ..Self::new(source) }
     }
 
-    pub(crate) fn push(&mut self, object: LogObject) {
+    pub(crate) fn push(&mut self, object: LogObject, prior: Option<Prior>) {
         self.bytes += object.size;
+        self.priors.extend(prior.map(|prior| (self.objects.len(), prior)));
         self.objects.push(object);
     }
 
-    pub(crate) fn push_member(&mut self, member: Member) {
-        self.push(member.object);
+    pub(crate) fn push_member(&mut self, member: Member, prior: Option<Prior>) {
+        self.push(member.object, prior);
         self.bodies.push(member.body);
         self.room.push(member.room);
     }
@@ -74,11 +84,32 @@ pub(crate) struct Done {
     pub(crate) other_log_events: u64,
     /// What the files are members of.
     pub(crate) bundle: Option<Token>,
+    /// Files whose bytes are others than an earlier run read at their address.
+    pub(crate) changed: Vec<Problem>,
+    /// Files that were written again with the same bytes.
+    pub(crate) rewritten: u64,
 }
 
 impl Done {
     pub(crate) fn memory(&self) -> usize {
         self.chunks.iter().map(Chunk::memory).sum::<usize>() + self.files.len() * 400
+    }
+}
+
+impl Done {
+    /// Tells a file that changed since an earlier run read it.
+    fn compare(&mut self, prior: Option<&Prior>, file: &LogFile) {
+        match prior {
+            None => {}
+            Some(prior) if prior.sha256 == file.sha256 => self.rewritten += 1,
+            Some(prior) => {
+                let (earlier, version) = (&prior.version, &file.version);
+                let reason = format!(
+                    "version {earlier} was read before, now it is {version} with other bytes; the events of both are kept"
+                );
+                self.changed.push(Problem { path: file.path.clone(), reason });
+            }
+        }
     }
 }
 
@@ -100,7 +131,9 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
     let mut decoder = Decoder::new(max_file_size);
     let mut chunk = Chunk::default();
     let mut bodies = bodies.map(Vec::into_iter);
+    let mut priors = group.priors.iter().peekable();
     for (index, object) in group.objects.iter().enumerate() {
+        let prior = priors.next_if(|(at, _)| *at == index).map(|(_, prior)| prior);
         let body = match (bodies.as_mut().and_then(Iterator::next), group.bodies.get(index)) {
             (Some(body), _) => body,
             (None, Some(body)) => Ok(body.clone()),
@@ -127,7 +160,9 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
                     done.control_messages += u64::from(decoded.control_messages);
                     done.other_log_events += u64::from(decoded.other_log_events);
                 }
-                done.files.push(log_file(object, &body, decoded));
+                let file = log_file(object, &body, decoded);
+                done.compare(prior, &file);
+                done.files.push(file);
             }
         }
     }

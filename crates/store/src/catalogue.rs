@@ -6,17 +6,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cloudtarn_record::EventCategory;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::crash;
 use crate::error::{Error, Result};
 use crate::ledger::{self, Fate, LogFile};
 use crate::snapshot::{DataFile, EventDataStore, Snapshot};
 
 /// Format of the store, in SQLite's `user_version`.
 const FORMAT: i64 = 1;
-const FILE: &str = "catalog.db";
+pub(crate) const FILE: &str = "catalog.db";
 /// Region and account of the ARNs of stores made here: there is no account behind them.
 const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
 /// Name of the event data store that the first ingest makes.
-pub(crate) const DEFAULT_NAME: &str = "default";
+pub const DEFAULT_NAME: &str = "default";
 
 /// A connection to the catalogue of one store.
 #[derive(Debug)]
@@ -39,6 +40,17 @@ pub(crate) struct Addition<'a> {
     pub(crate) conflicts: &'a [(String, String, i32)],
 }
 
+/// Days in which nothing new is expected in a folder of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Address of the folder that the years are in.
+    pub folder: String,
+    /// First day, `yyyy-mm-dd`.
+    pub first: String,
+    /// Last day, `yyyy-mm-dd`.
+    pub last: String,
+}
+
 pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis() as i64)
 }
@@ -49,7 +61,28 @@ impl Catalogue {
         if !root.join(FILE).is_file() {
             return Err(Error::NoStore(root.to_path_buf()));
         }
-        Self::connect(root)
+        match Self::connect(root) {
+            Err(Error::Catalogue(error)) if is_read_only(&error) => Self::read_only(root).unwrap_or(Err(error.into())),
+            opened => opened,
+        }
+    }
+
+    /// Opens it where nothing can be written; `None` if that needs what an unfinished writer left to be put in order first.
+    fn read_only(root: &Path) -> Option<Result<Self>> {
+        let log = root.join(format!("{FILE}-wal"));
+        if log.metadata().is_ok_and(|log| log.len() > 0) {
+            return None;
+        }
+        // SQLite's own way to say that nobody can change the file. The path may hold what has a meaning in addresses.
+        let path: String = root.join(FILE).to_string_lossy().chars().fold(String::new(), |path, c| match c {
+            '%' => path + "%25",
+            '?' => path + "%3f",
+            '#' => path + "%23",
+            c => path + c.encode_utf8(&mut [0; 4]),
+        });
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(format!("file:{path}?immutable=1"), flags).map_err(Error::from);
+        Some(opened.and_then(|connection| Self::checked(connection, root)))
     }
 
     /// Opens or makes it; the folder must exist.
@@ -60,8 +93,13 @@ impl Catalogue {
             transaction.execute_batch(include_str!("catalogue.sql"))?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
+        transaction.execute_batch(include_str!("sources.sql"))?;
         transaction.commit()?;
         Ok(catalogue)
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     fn connect(root: &Path) -> Result<Self> {
@@ -71,6 +109,11 @@ impl Catalogue {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        Self::checked(connection, root)
+    }
+
+    /// The catalogue, if this program knows its format.
+    fn checked(connection: Connection, root: &Path) -> Result<Self> {
         let found = format(&connection)?;
         if found > FORMAT {
             return Err(Error::Format { path: root.to_path_buf(), found, known: FORMAT });
@@ -181,6 +224,41 @@ impl Catalogue {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// Spans of days that were listed for good, as `yyyy-mm-dd`.
+    pub(crate) fn settled(&self, store: &str) -> Result<Vec<Span>> {
+        // Stores that only older programs wrote have no such table.
+        if !self.connection.table_exists(None, "settled")? {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT folder, first, last FROM settled WHERE event_data_store = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement
+            .query_map([store], |row| Ok(Span { folder: row.get(0)?, first: row.get(1)?, last: row.get(2)? }))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Puts these spans in the place of all that the store has.
+    pub(crate) fn settle(&mut self, store: &str, spans: &[Span]) -> Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("DELETE FROM settled WHERE event_data_store = ?1", [store])?;
+        for Span { folder, first, last } in spans {
+            transaction
+                .prepare_cached("INSERT INTO settled VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![store, folder, first, last])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Notes log files that are gone from where they were, and how.
+    pub(crate) fn note_gone(&mut self, store: &str, gone: &[(String, String)]) -> Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (path, how) in gone {
+            let mut statement = transaction.prepare_cached("INSERT OR IGNORE INTO gone VALUES (?1, ?2, ?3, ?4)")?;
+            statement.execute(params![store, path, now(), how])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
     /// One transaction: new files become visible and the fates of their sources known, or neither.
     pub(crate) fn commit(&mut self, addition: &Addition<'_>) -> Result<i64> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -196,9 +274,16 @@ impl Catalogue {
                 statement.execute(params![store, path, record, snapshot])?;
             }
         }
+        crash::point("catalogue written");
         transaction.commit()?;
+        crash::point("catalogue committed");
         Ok(snapshot)
     }
+}
+
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
 fn format(connection: &Connection) -> Result<i64> {

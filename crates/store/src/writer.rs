@@ -9,7 +9,8 @@ use cloudtarn_record::gather::{Chunks, Place};
 use cloudtarn_record::{Chunk, EventCategory};
 use rayon::prelude::*;
 
-use crate::catalogue::{Addition, Catalogue, DEFAULT_NAME, relative};
+use crate::catalogue::{Addition, Catalogue, DEFAULT_NAME, FILE as CATALOGUE, Span, relative};
+use crate::crash;
 use crate::disk;
 use crate::duplicates;
 use crate::error::{Error, Result, io};
@@ -85,8 +86,11 @@ impl Writer {
             TryLockError::WouldBlock => Error::Busy(root.clone()),
             TryLockError::Error(error) => io("locking", &lock_path)(error),
         })?;
+        refuse_lost_catalogue(&root)?;
         let mut catalogue = Catalogue::create(&root)?;
+        crash::point("catalogue made");
         sweep(&root, &catalogue)?;
+        crash::point("swept");
         let main = catalogue.event_data_store(&name, EventCategory::CloudTrail)?;
         disk::create_folder(&root.join(COMMITS))?;
         Ok(Self { root, catalogue, name, main, _lock: lock })
@@ -95,6 +99,22 @@ impl Writer {
     /// The event data store for management, data and network activity events.
     pub fn event_data_store(&self) -> &EventDataStore {
         &self.main
+    }
+
+    /// Replaces what is known of the days that were listed for good.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn settle(&mut self, spans: &[Span]) -> Result<()> {
+        self.catalogue.settle(&self.main.id, spans)
+    }
+
+    /// Notes log files, by address, that are not where they were any more, and how that showed. Their events stay.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn note_gone(&mut self, gone: &[(String, String)]) -> Result<()> {
+        self.catalogue.note_gone(&self.main.id, gone)
     }
 
     /// Makes the events of `chunks` and the fates of the log files that they came from (and of such as gave none) visible, at
@@ -217,6 +237,18 @@ fn data_file_ends(order: &[Place], time: impl Fn(&Place) -> Option<i64>) -> Vec<
 fn day_name(time: i64) -> String {
     chrono::DateTime::from_timestamp_millis(time)
         .map_or_else(|| "unknown".to_owned(), |time| time.format("%Y-%m-%d").to_string())
+}
+
+/// A catalogue that is not there, or empty, beside commits that are: to begin anew would sweep all data away.
+fn refuse_lost_catalogue(root: &Path) -> Result<()> {
+    let path = root.join(CATALOGUE);
+    let begun = fs::read_dir(root.join(COMMITS)).is_ok_and(|mut commits| commits.next().is_some());
+    if begun && fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
+        let reason =
+            "it is missing or empty, but the store has commits; put it back from a backup, or ingest into a new folder";
+        return Err(Error::Damaged { path, reason: reason.to_owned() });
+    }
+    Ok(())
 }
 
 /// Removes what is in the store's folders but not in the catalogue: a writer that was killed left it.

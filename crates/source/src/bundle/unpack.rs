@@ -199,9 +199,10 @@ impl Unpacker {
         match input.finish() {
             Ok(sha256) => self.bundle.sha256 = sha256,
             Err(error) => {
-                return if let Stop::Failed(error) = error.into() {
-                    self.say(Unpacked::Unread(error))
-                };
+                if let Stop::Failed(error) = error.into() {
+                    self.say(Unpacked::Unread(error));
+                }
+                return;
             }
         }
         let object = &mut self.bundle.object;
@@ -275,7 +276,7 @@ impl Unpacker {
         for index in 0..zip.len() {
             let entry = zip.by_index_data(index)?;
             let (file, encrypted, size) = (entry.is_file(), entry.encrypted(), entry.size());
-            let name = zip.name_for_index(index).and_then(Result::ok).map(|name| name.into_owned());
+            let name = zip.name_for_index(index).and_then(Result::ok).map(std::borrow::Cow::into_owned);
             let Some(name) = name else {
                 self.unread(self.refused(path, "a member's name is not UTF-8; unpack it and give the folder instead"))?;
                 continue;
