@@ -22,6 +22,7 @@ mod output;
 mod parameters;
 mod pattern;
 mod relations;
+mod row_star;
 mod rows;
 mod scopes;
 mod ties;
@@ -40,6 +41,8 @@ pub use error::{Error, Kind, Position, Result};
 pub use lower::{LAMBDA_CALL, field};
 pub use output::OutputName;
 pub use pattern::like_pattern;
+pub use row_star::RowStar;
+pub use rows::query;
 
 /// A statement ready for DataFusion's planner.
 #[derive(Debug, Clone)]
@@ -74,12 +77,12 @@ pub fn parse(sql: &str) -> Result<Parsed> {
 pub fn parse_with(sql: &str, parameters: &[String]) -> Result<Parsed> {
     let dialect = grammar::Trino;
     let tokens = tokens::read(&dialect, sql, parameters)?;
-    let (written, hidden) = (tokens.written, tokens.hidden);
+    let (written, hidden, row_aliases) = (tokens.written, tokens.hidden, tokens.row_aliases);
     let end = tokens.tokens.last().map(|t| t.span.end);
     let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
     let mut statement = grammar::statement(&mut parser).map_err(|e| e.or_at(end))?;
     let names = output::names(&statement, &written);
-    lower::lower(&mut statement, &hidden)?;
+    lower::lower(&mut statement, &hidden, &row_aliases)?;
     Ok(Parsed { statement, names, written, hidden })
 }
 

@@ -13,15 +13,17 @@ use sqlparser::ast::{
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, text};
 use crate::output::last_part;
-use crate::{order, relations, rows, scopes, ties, using, windows};
+use crate::row_star::Aliases;
+use crate::{order, relations, row_star, rows, scopes, ties, using, windows};
 
 /// Rewrites `statement` in place.
 ///
-/// `hidden`: columns that tables have and `*` must leave out.
-pub(crate) fn lower(statement: &mut Statement, hidden: &[String]) -> Result<()> {
+/// `hidden`: columns that tables have and `*` must leave out. `row_aliases`: names of what stars over rows give.
+pub(crate) fn lower(statement: &mut Statement, hidden: &[String], row_aliases: &Aliases) -> Result<()> {
     match statement.visit(&mut Lower {
         lambda_parameters: Vec::new(),
         hidden,
+        row_aliases,
         named_queries: HashSet::new(),
         scopes: Vec::new(),
     }) {
@@ -37,6 +39,7 @@ struct Lower<'a> {
     /// Parameters of the lambdas around the expression at hand, innermost last.
     lambda_parameters: Vec<Vec<String>>,
     hidden: &'a [String],
+    row_aliases: &'a Aliases,
     /// Names that WITH has given to queries.
     named_queries: HashSet<String>,
     /// The tables of the queries around the one at hand whose columns are spelt out, innermost last.
@@ -85,6 +88,7 @@ impl VisitorMut for Lower<'_> {
         rows::expand_items(&mut select.projection);
         scopes::expand_outer(select, &self.scopes);
         self.scopes.push(scopes::columns(select));
+        row_star::mark(select, &self.scopes, self.row_aliases);
         ControlFlow::Continue(())
     }
 

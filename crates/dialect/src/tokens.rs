@@ -7,7 +7,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::error::{Error, Result};
-use crate::parameters;
+use crate::row_star::Aliases;
+use crate::{parameters, row_star};
 
 /// Columns that `SELECT *` does not show.
 const HIDDEN: [&str; 3] = ["$path", "$version", "$record"];
@@ -19,6 +20,8 @@ pub(crate) struct Tokens {
     pub(crate) written: HashMap<String, String>,
     /// Hidden columns that are named.
     pub(crate) hidden: Vec<String>,
+    /// Names of the columns that stars over rows give.
+    pub(crate) row_aliases: Aliases,
 }
 
 /// Reads `sql`, with `parameters` in the places of its question marks.
@@ -27,6 +30,7 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str, parameters: &[String]) -> R
         Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
     let mut raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
     parameters::bind(&mut raw, parameters)?;
+    let row_aliases = row_star::take_aliases(&mut raw);
     limit_paths(&raw)?;
     limit_queries(&raw)?;
     let mut written = HashMap::new();
@@ -36,7 +40,7 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str, parameters: &[String]) -> R
     }
     let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
     let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
-    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden })
+    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden, row_aliases })
 }
 
 /// Fields in a row that a path may name; Lake's deepest path has four. The parser tries each field in two ways when a

@@ -18,6 +18,7 @@ mod introspection;
 mod like_pattern;
 mod operators;
 mod planning;
+mod row_star;
 mod session;
 mod single;
 mod statistics;

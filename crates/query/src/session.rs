@@ -32,7 +32,7 @@ use crate::planning::{self, Provider};
 use crate::single::Single;
 use crate::statistics::Statistics;
 use crate::unnest::UnnestPlanner;
-use crate::{bags, decorrelate, event_json, introspection};
+use crate::{bags, decorrelate, event_json, introspection, row_star};
 
 /// Consumers of memory that an error about it names.
 const REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
@@ -158,7 +158,10 @@ impl Session {
     fn plan(&self, state: &SessionState, parsed: &Parsed) -> Result<LogicalPlan> {
         let plan = |parsed: &Parsed| {
             let provider = Provider::new(state, self.store.as_ref(), parsed);
-            planning::plan(&provider, Statement::Statement(Box::new(parsed.statement.clone())))
+            let plan = |statement| planning::plan(&provider, Statement::Statement(Box::new(statement)));
+            let mut statement = parsed.statement.clone();
+            row_star::expand(&mut statement, &plan)?;
+            plan(statement)
         };
         let mut planned = plan(parsed);
         // `SELECT *, eventname` names a column twice, which only shows once the star is known.

@@ -65,6 +65,7 @@ pub(super) fn decoder<'a>(compression: Compression, input: impl Read + 'a) -> io
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use std::io::Write;
 

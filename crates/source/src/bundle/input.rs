@@ -127,6 +127,7 @@ pub(crate) fn is_bomb(stored: u64, unpacked: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
