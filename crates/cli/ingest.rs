@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use cloudtarn_ingest::{Options, Problem, Progress, Summary};
 use cloudtarn_source::{Day, Filter, Kind, Source};
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::Notify;
 
 use crate::access::Access;
 use crate::location::Location;
@@ -121,17 +122,43 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
     runtime.block_on(async {
         let (sources, options) = (sources(args).await?, options(args)?);
+        let stop = Stop::default();
+        tokio::spawn(stop.clone().listen());
         if args.dry_run {
-            return dry_run(args, &sources, &options).await;
+            return dry_run(args, &sources, &options, &stop).await;
         }
         let started = Instant::now();
-        let summary = ingest(&sources, &options).await?;
+        let summary = ingest(&sources, &options, &stop).await?;
         report(&summary, started.elapsed());
-        if args.follow && !summary.interrupted {
-            return follow(args, &sources, &options).await;
+        if args.follow && !stop.is_set() {
+            return follow(args, &sources, &options, &stop).await;
         }
         Ok(code(&summary))
     })
+}
+
+/// Set by Ctrl-C.
+#[derive(Debug, Clone, Default)]
+struct Stop {
+    flag: Arc<AtomicBool>,
+    set: Arc<Notify>,
+}
+
+impl Stop {
+    fn is_set(&self) -> bool {
+        self.flag.load(Ordering::Relaxed)
+    }
+
+    /// The first Ctrl-C asks to stop, the second stops.
+    async fn listen(self) {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            self.flag.store(true, Ordering::Relaxed);
+            self.set.notify_one();
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::abort();
+            }
+        }
+    }
 }
 
 fn code(summary: &Summary) -> ExitCode {
@@ -181,14 +208,16 @@ fn options(args: &Args) -> Result<Options> {
     Ok(options)
 }
 
-async fn ingest(sources: &[Source], options: &Options) -> Result<Summary> {
-    watched(async |progress, stop| Ok(cloudtarn_ingest::run(sources.to_vec(), options, progress, stop).await?)).await
+async fn ingest(sources: &[Source], options: &Options, stop: &Stop) -> Result<Summary> {
+    let flag = Arc::clone(&stop.flag);
+    watched(stop, async |progress| Ok(cloudtarn_ingest::run(sources.to_vec(), options, progress, flag).await?)).await
 }
 
 /// Lists and prints what would be read.
-async fn dry_run(args: &Args, sources: &[Source], options: &Options) -> Result<ExitCode> {
-    let plan =
-        watched(async |progress, stop| Ok(cloudtarn_ingest::plan(sources, options, &progress, &stop).await?)).await?;
+async fn dry_run(args: &Args, sources: &[Source], options: &Options, stop: &Stop) -> Result<ExitCode> {
+    let listing =
+        async |progress: Arc<Progress>| Ok(cloudtarn_ingest::plan(sources, options, &progress, &stop.flag).await?);
+    let plan = watched(stop, listing).await?;
     plan::print(&plan, args.json)?;
     Ok(if plan.interrupted {
         ExitCode::from(INTERRUPTED)
@@ -200,40 +229,41 @@ async fn dry_run(args: &Args, sources: &[Source], options: &Options) -> Result<E
 }
 
 /// Looks again and again. What goes wrong in one look may be well in the next, so that only Ctrl-C ends it.
-async fn follow(args: &Args, sources: &[Source], options: &Options) -> Result<ExitCode> {
+async fn follow(args: &Args, sources: &[Source], options: &Options, stop: &Stop) -> Result<ExitCode> {
     // Days that were late were listed by the first look.
     let options = Options { full: false, ..options.clone() };
     loop {
         tokio::select! {
             () = tokio::time::sleep(args.every) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+            () = stop.set.notified() => return Ok(ExitCode::SUCCESS),
         }
         let started = Instant::now();
-        match ingest(sources, &options).await {
-            Ok(summary) if summary.interrupted => {
-                report(&summary, started.elapsed());
-                return Ok(code(&summary));
+        match ingest(sources, &options, stop).await {
+            Ok(summary) => {
+                if !summary.is_quiet() {
+                    report(&summary, started.elapsed());
+                }
+                if stop.is_set() {
+                    return Ok(code(&summary));
+                }
             }
-            Ok(summary) if summary.is_quiet() => {}
-            Ok(summary) => report(&summary, started.elapsed()),
             Err(error) => say(&format!("{error:#}; the next look is in {} s", args.every.as_secs())),
         }
     }
 }
 
-/// Runs some work with its progress on the terminal, and with Ctrl-C to stop it.
-async fn watched<T>(work: impl AsyncFnOnce(Arc<Progress>, Arc<AtomicBool>) -> Result<T>) -> Result<T> {
+/// Runs some work with its progress on the terminal.
+async fn watched<T>(stop: &Stop, work: impl AsyncFnOnce(Arc<Progress>) -> Result<T>) -> Result<T> {
     let progress = Arc::new(Progress::default());
-    let stop = Arc::new(AtomicBool::new(false));
-    let watch = tokio::spawn(watch(Arc::clone(&progress), Arc::clone(&stop)));
-    let done = Box::pin(work(progress, stop)).await;
+    let watch = tokio::spawn(watch(Arc::clone(&progress), stop.clone()));
+    let done = Box::pin(work(progress)).await;
     watch.abort();
     let _ = watch.await;
     done
 }
 
-/// Shows progress until it is aborted, and turns Ctrl-C into a stop.
-async fn watch(progress: Arc<Progress>, stop: Arc<AtomicBool>) {
+/// Shows progress until it is aborted.
+async fn watch(progress: Arc<Progress>, stop: Stop) {
     let terminal = std::io::stderr().is_terminal();
     let bar = if terminal { ProgressBar::new(0) } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{spinner} {wide_bar} {bytes}/{total_bytes} {msg} {eta} left");
@@ -242,18 +272,12 @@ async fn watch(progress: Arc<Progress>, stop: Arc<AtomicBool>) {
     let started = Instant::now();
     let mut last_line = started;
     let mut tick = tokio::time::interval(Duration::from_millis(if terminal { 100 } else { 250 }));
+    let mut told = false;
     loop {
-        tokio::select! {
-            _ = tick.tick() => {}
-            result = tokio::signal::ctrl_c() => {
-                if result.is_ok() {
-                    bar.0.suspend(|| say("stopping: committing what is decoded (Ctrl-C again to stop at once)"));
-                    stop.store(true, Ordering::Relaxed);
-                    if tokio::signal::ctrl_c().await.is_ok() {
-                        std::process::abort();
-                    }
-                }
-            }
+        tick.tick().await;
+        if stop.is_set() && !told {
+            told = true;
+            bar.0.suspend(|| say("stopping: committing what is decoded (Ctrl-C again to stop at once)"));
         }
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let seconds = started.elapsed().as_secs_f64();

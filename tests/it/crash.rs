@@ -53,7 +53,7 @@ fn killed_ten_times_and_resumed_gives_the_same_table() {
 fn killed_at_every_point_and_resumed_gives_the_same_table() {
     let folder = tempfile::tempdir().unwrap();
     let from = folder.path().join("bucket");
-    bucket(&from, 30_000);
+    bucket(&from, 16_000);
     let whole = folder.path().join("whole");
     ingest(&from, &whole);
     let expected = table(&whole);

@@ -166,7 +166,7 @@ fn buckets_with_other_logs_and_several_prefixes() {
         let ended = served.ingest(&[]).await;
         assert!(ended.err.contains("6  taken in"), "{}", ended.err);
         assert_eq!(served.count(), "6");
-        assert_eq!(served.server.faults().seen(Class::Get), 7, "{}", ended.err);
+        assert_eq!(served.server.faults().seen(Class::Get), 8, "{}", ended.err);
     });
 }
 

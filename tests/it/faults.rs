@@ -16,7 +16,7 @@ fn overcome(name: &str, arguments: &[&str], prepare: impl Fn(&Served)) {
         prepare(served);
         let ended = served.ingest(arguments).await;
         assert_eq!(ended.code, Some(0), "{name}: {}", ended.err);
-        assert!(served.server.faults().hit() > 3, "{name}: {} faults", served.server.faults().hit());
+        assert!(served.server.faults().hit() > 0, "{name}: no fault");
         served.assert_whole();
         served.server.faults().clear();
         let again = served.ingest_well(&["--full"]).await;

@@ -70,7 +70,7 @@ impl Moto {
              \u{20}   aws_access_key_id='x', aws_secret_access_key='x')\n\
              s3, iam, sts = client('s3'), client('iam'), client('sts')\n\
              def enforce():\n\
-             \u{20}   urllib.request.urlopen(urllib.request.Request('{0}/moto-api/reset-auth', b'0', method='POST')).read()\n",
+             \u{20}   urllib.request.urlopen(urllib.request.Request('{0}/moto-api/reset-auth', b'0', {{'Content-Type': 'text/plain'}}, method='POST')).read()\n",
             self.endpoint
         );
         let mut python = Command::new(self.environment.join("bin/python"));

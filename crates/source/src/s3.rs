@@ -338,6 +338,11 @@ impl Tree for Bucket {
         .boxed()
     }
 
+    async fn small(&self, folder: &str) -> Option<Vec<Entry>> {
+        let page = self.page(&prefix(folder), &Ask::default()).await.ok()?;
+        page.next.is_none().then(|| page.objects.into_iter().filter_map(entry).collect())
+    }
+
     fn days(
         self: Arc<Self>,
         folder: String,

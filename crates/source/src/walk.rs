@@ -6,6 +6,8 @@
 //! days, and some of the listings under way, not the bucket. Files outside the layout come in their day's turn if their names have
 //! one and they are few; the others come at the end.
 //!
+//! A month of a region that is small enough for one answer is taken in one; only of the others the days are asked for.
+//!
 //! Days that are settled ([`Settled`]) are left out. Where only the newest days of a region are not, a tree that can list from a
 //! day on does so at once, which is one request a region and not one a year, a month and a day.
 use crate::layout::{Place, Step};
@@ -13,8 +15,9 @@ use crate::s3::KEPT;
 use crate::{Error, Filter, LogObject, Report, Result, Settled, Visited};
 use cloudtarn_record::key::{Day, Kind};
 use futures::stream::{self, BoxStream, Stream, StreamExt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::{Future, ready};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -23,6 +26,8 @@ use tokio::task::JoinHandle;
 const AHEAD: usize = 1024;
 /// Files that a listing runs ahead of its turn.
 const RUN: usize = 250;
+/// Files of small months that wait for their days; beyond that, months are listed day by day.
+const SMALL: usize = 100_000;
 /// Days that are listed from the first on, in one go for each region; before more than these the order of days counts.
 const TAIL: usize = 45;
 /// Folders of one depth outside the layout; those beyond are listed without looking for a layout in them.
@@ -84,6 +89,11 @@ pub(crate) trait Tree: Send + Sync + 'static {
             stream::iter(listed.map_or_else(|error| vec![Err(error)], |level| level.files))
         };
         stream::once(listing).flatten().boxed()
+    }
+
+    /// Everything in a folder, if that costs no more than to list its folders; `None` if there is more, or if that fails.
+    fn small(&self, _folder: &str) -> impl Future<Output = Option<Vec<Entry>>> + Send {
+        ready(None)
     }
 
     /// Everything in a folder of years from one day on, up to and with another, in the order of days; `None` if that costs more
@@ -172,6 +182,7 @@ pub(crate) fn walk<T: Tree>(
         met: false,
         failed: false,
         loose: Loose::default(),
+        busy: Arc::default(),
         visited: BTreeMap::new(),
         notes: Vec::new(),
     };
@@ -241,6 +252,15 @@ enum Later {
 /// A folder and what its listing gave.
 type Listed = (Node, Result<Level>);
 
+type Busy = Arc<Mutex<HashSet<String>>>;
+
+/// The folders of one month: the files of those that are small, and the days of the others.
+#[derive(Default)]
+struct Month {
+    small: Vec<(Node, Vec<Entry>)>,
+    levels: Vec<Listed>,
+}
+
 /// Nobody receives any more.
 struct Closed;
 
@@ -258,6 +278,8 @@ struct Walk<T> {
     /// Whether any listing failed.
     failed: bool,
     loose: Loose,
+    /// Folders of years that had a month too large for one answer.
+    busy: Busy,
     /// Folders of years, with the days that were asked for and the first that failed.
     visited: BTreeMap<String, Visited>,
     notes: Vec<String>,
@@ -388,11 +410,16 @@ impl<T: Tree> Walk<T> {
             let mut months = months.into_values();
             let mut ahead = months.next().map(|nodes| self.days_of(nodes));
             while let Some((mut days, listing)) = ahead {
-                let listed = listing.await.unwrap_or_default();
+                let month = listing.await.unwrap_or_default();
+                let last = month.small.first().and_then(|(node, _)| node.days()).map(|(_, last)| last);
+                self.keep(month.small);
                 ahead = months.next().map(|nodes| self.days_of(nodes));
-                days.extend(self.expand(stream::iter(listed).boxed()).await?);
+                days.extend(self.expand(stream::iter(month.levels).boxed()).await?);
                 days.sort_by(|a, b| (a.place.day, &a.path).cmp(&(b.place.day, &b.path)));
                 self.list_days(days).await?;
+                if let Some(last) = last {
+                    self.emit_dated(last).await?;
+                }
             }
         }
         Ok(())
@@ -420,9 +447,26 @@ impl<T: Tree> Walk<T> {
     }
 
     /// Begins to list the days of months; days that the walk already knows are handed back.
-    fn days_of(&self, nodes: Vec<Node>) -> (Vec<Node>, JoinHandle<Vec<Listed>>) {
+    fn days_of(&self, nodes: Vec<Node>) -> (Vec<Node>, JoinHandle<Month>) {
         let (months, days) = split(nodes, Step::Month);
-        (days, tokio::spawn(levels(&self.tree, months).collect()))
+        (days, tokio::spawn(month(Arc::clone(&self.tree), months, Arc::clone(&self.busy))))
+    }
+
+    /// Keeps the files of small months until their days come.
+    fn keep(&mut self, small: Vec<(Node, Vec<Entry>)>) {
+        for (node, entries) in small {
+            self.met |= !entries.is_empty();
+            let years = self.tree.uri(node.of_years());
+            for entry in entries {
+                let object = self.describe(entry);
+                match object.day {
+                    _ if !self.wants(&object) => {}
+                    Some(day) if self.settled.covers(&years, day, day) => {}
+                    Some(day) => self.loose.dated.entry(day).or_default().push(object),
+                    None => self.loose.undated.push(object),
+                }
+            }
+        }
     }
 
     /// One step down in time.
@@ -582,6 +626,40 @@ impl<T: Tree> Walk<T> {
     async fn emit(&self, item: Result<LogObject>) -> Walked {
         self.out.send(item).await.map_err(|_| Closed)
     }
+}
+
+/// Lists the folders of a month. A folder whose months were too large before is not tried again.
+async fn month<T: Tree>(tree: Arc<T>, nodes: Vec<Node>, busy: Busy) -> Month {
+    let kept = Arc::new(AtomicUsize::new(0));
+    let width = tree.width();
+    let tries = stream::iter(nodes).map(|node| {
+        let (tree, busy, kept, years) =
+            (Arc::clone(&tree), Arc::clone(&busy), Arc::clone(&kept), node.of_years().to_owned());
+        let path = node.path.clone();
+        let small = tokio::spawn(async move {
+            let known = busy.lock().unwrap_or_else(PoisonError::into_inner).contains(&years);
+            if known || kept.load(Ordering::Relaxed) > SMALL {
+                return None;
+            }
+            let small = tree.small(&path).await;
+            match &small {
+                Some(entries) => _ = kept.fetch_add(entries.len(), Ordering::Relaxed),
+                None => _ = busy.lock().unwrap_or_else(PoisonError::into_inner).insert(years),
+            }
+            small
+        });
+        async move { (node, small.await.unwrap_or_default()) }
+    });
+    let mut tries = tries.buffered(width);
+    let (mut small, mut large) = (Vec::new(), Vec::new());
+    while let Some((node, entries)) = tries.next().await {
+        match entries {
+            Some(entries) => small.push((node, entries)),
+            None => large.push(node),
+        }
+    }
+    drop(tries);
+    Month { small, levels: levels(&tree, large).collect().await }
 }
 
 /// The nodes at a step, and the others.

@@ -70,26 +70,26 @@ pub(crate) fn read(body: &[u8]) -> Result<Document, String> {
             Event::GeneralRef(reference) => value.push(character(&reference)?),
             Event::End(_) => {
                 let content = std::mem::take(&mut value);
-                let path: Vec<&str> = at.iter().skip(1).map(String::as_str).collect();
-                match path.as_slice() {
-                    ["Contents", "Key"] => object.key = content,
-                    ["Contents", "ETag"] => tag = Some(content),
-                    ["Contents", "Size"] => {
+                let inner = at.last().map(String::as_str).unwrap_or_default();
+                match (at.len(), at.get(1).map(String::as_str).unwrap_or_default(), inner) {
+                    (3, "Contents", "Key") => object.key = content,
+                    (3, "Contents", "ETag") => tag = Some(content),
+                    (3, "Contents", "Size") => {
                         object.size = content.trim().parse().map_err(|_| format!("a size of `{content}`"))?;
                     }
-                    ["Contents", "LastModified"] => {
+                    (3, "Contents", "LastModified") => {
                         modified = DateTime::parse_from_rfc3339(content.trim()).ok().map(|time| time.to_utc());
                     }
-                    ["Contents"] => {
+                    (2, "Contents", _) => {
                         object.version = version(tag.take().as_deref(), object.size, modified.take());
                         page.objects.push(std::mem::take(&mut object));
                     }
-                    ["CommonPrefixes", "Prefix"] => page.folders.push(content),
-                    ["IsTruncated"] => truncated = content.trim() == "true",
-                    ["NextContinuationToken"] => next = Some(content),
-                    ["Code"] => refusal.code = content,
-                    ["Message"] => refusal.message = content,
-                    ["Region"] => refusal.region = Some(content),
+                    (3, "CommonPrefixes", "Prefix") => page.folders.push(content),
+                    (2, "IsTruncated", _) => truncated = content.trim() == "true",
+                    (2, "NextContinuationToken", _) => next = Some(content),
+                    (2, "Code", _) => refusal.code = content,
+                    (2, "Message", _) => refusal.message = content,
+                    (2, "Region", _) => refusal.region = Some(content),
                     _ => {}
                 }
                 at.pop();

@@ -167,6 +167,30 @@ async fn the_newest_days_cost_one_request_a_region() {
 }
 
 #[tokio::test]
+async fn small_months_come_in_one_answer_and_days_stay_in_order() {
+    let day = |region: &str, day: u32| format!("AWSLogs/111122223333/CloudTrail/{region}/2026/03/{day:02}");
+    let mut names: Vec<String> = (1..=31).map(|n| format!("{}/x.json", day("eu-west-1", n))).collect();
+    names.extend((1..=1_240).map(|n| format!("{}/{n:05}.json", day("us-east-1", 1 + n % 31))));
+    names.push("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/stray/y.json".to_owned());
+    let served = serve(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let source = served.source("").await;
+    let listed: Vec<_> = source.list(&Filter::default()).map(Result::unwrap).collect().await;
+    assert_eq!(listed.len(), names.len());
+    let days: Vec<_> = listed.iter().filter_map(|object| object.day).collect();
+    assert!(days.is_sorted() && days.len() == names.len() - 1);
+    // Four folders; a year and a month of two regions each; what is in the small month, that the large one is large, and its days.
+    assert_eq!(served.server.faults().seen(Class::List), 4 + 2 + 2 + 1 + 1 + 1 + 31);
+    let mut settled = Settled::default();
+    let (from, to) = ("2026-03-05".parse().unwrap(), "2026-03-30".parse().unwrap());
+    settled.add("s3://logs/AWSLogs/111122223333/CloudTrail/eu-west-1", from, to);
+    settled.add("s3://logs/AWSLogs/111122223333/CloudTrail/us-east-1", from, to);
+    let open: Vec<_> = source.list_since(&Filter::default(), &settled).map(Result::unwrap).collect().await;
+    let inside = |day: Day| from <= day && day <= to;
+    assert_eq!(open.len(), names.len() - days.into_iter().filter(|day| inside(*day)).count());
+    assert!(open.iter().all(|object| object.day.is_none_or(|day| !inside(day))));
+}
+
+#[tokio::test]
 async fn who_may_list_one_account_only_gets_it() {
     let mine = DAY.replace("o-a1b2c3d4e5/AWSLogs/o-a1b2c3d4e5", "AWSLogs");
     let theirs = mine.replace("111122223333", "444455556666");

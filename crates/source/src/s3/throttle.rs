@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Requests at the start of a run.
-const FIRST: usize = 64;
+const FIRST: usize = 128;
 /// Answers that belong to the same burst do not halve the limit again.
 const BURST: Duration = Duration::from_millis(500);
 
