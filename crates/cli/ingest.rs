@@ -57,6 +57,9 @@ pub(crate) struct Args {
     /// Only log files with events of this day (UTC) or earlier: those delivered until the day after.
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     until: Option<Day>,
+    /// Leave the digests alone, by which `cloudtarn verify` proves the log files.
+    #[arg(long)]
+    no_digests: bool,
     /// Days before today in which files may still come late: every run lists them again.
     #[arg(long, value_name = "DAYS", default_value_t = 3)]
     window: u32,
@@ -88,7 +91,7 @@ pub(crate) struct Args {
     threads: Option<usize>,
 }
 
-fn day(text: &str) -> Result<Day, String> {
+pub(crate) fn day(text: &str) -> Result<Day, String> {
     Day::from_str(text).map_err(|error| error.to_string())
 }
 
@@ -103,6 +106,7 @@ impl Args {
             regions: vec![],
             since: None,
             until: None,
+            no_digests: false,
             window: 3,
             full: false,
             dry_run: false,
@@ -203,7 +207,7 @@ fn options(args: &Args) -> Result<Options> {
         since: args.since,
         // Files come minutes after their events.
         until: args.until.map(Day::next),
-        kinds: vec![Kind::CloudTrail, Kind::Insight, Kind::NetworkActivity, Kind::Aggregated],
+        kinds: if args.no_digests { Kind::EVENTS.to_vec() } else { Kind::DELIVERED.to_vec() },
     };
     Ok(options)
 }
@@ -338,7 +342,7 @@ fn report(summary: &Summary, elapsed: Duration) {
     line(summary.already, "already had");
     line(summary.already_broken, "of these known to be broken");
     line(summary.empty, "empty");
-    line(summary.digests, "digests, which hold no events");
+    line(summary.digests, "digests kept, for `cloudtarn verify`");
     line(summary.bundles, "bundles, unpacked to the end");
     line(summary.not_cloudtrail.count, "not CloudTrail");
     line(summary.broken.count, "broken, or broken in part");

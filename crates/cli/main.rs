@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod coverage;
 mod demo;
 mod functions;
 mod ingest;
@@ -12,6 +13,8 @@ mod plan;
 mod query;
 mod stores;
 mod units;
+mod verdicts;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -33,6 +36,10 @@ enum Command {
     Ingest(ingest::Args),
     /// Run CloudTrail Lake SQL.
     Query(query::Args),
+    /// Verify digests and log files: what a copy still proves.
+    Verify(verify::Args),
+    /// Show which hours the store can speak about.
+    Coverage(coverage::Args),
     /// List the event data stores.
     Stores(stores::Args),
     /// List the functions of Lake SQL, or describe one.
@@ -46,6 +53,8 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Ingest(args) => ingest::run(&args),
         Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => verify::run(&args),
+        Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),

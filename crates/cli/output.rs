@@ -131,7 +131,7 @@ fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) && text.parse::<f64>().is_err()
 }
 
-fn field(text: &str, care: Care, out: &mut impl Write) -> std::io::Result<()> {
+pub(crate) fn field(text: &str, care: Care, out: &mut impl Write) -> std::io::Result<()> {
     let mut text = std::borrow::Cow::Borrowed(text);
     if care.spreadsheet && is_formula(&text) {
         text = format!("'{text}").into();

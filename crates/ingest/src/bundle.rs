@@ -64,7 +64,7 @@ impl Listing {
             match next {
                 Some(Unpacked::Member(member)) => {
                     let again = !seen.insert(hash(&(&member.object.uri, &member.object.version)));
-                    match verdict(&member.object, sightings, again) {
+                    match verdict(&member.object, &self.store, sightings, again) {
                         Err(error) => return Ok(Err(error)),
                         Ok(Verdict::Pass(why)) => self.pass(&member.object, why).await?,
                         Ok(Verdict::Read(prior)) => {
@@ -114,6 +114,7 @@ fn log_file(bundle: Bundle) -> LogFile {
         bytes: bundle.object.size,
         inflated: 0,
         sha256: bundle.sha256,
+        content: None,
         fate: match bundle.damage {
             None => Fate::Unpacked,
             Some(reason) => Fate::Broken(format!("{reason}; the {} files before that are kept", bundle.members)),

@@ -208,7 +208,7 @@ impl Coordinator {
     }
 
     fn has_ready(&self) -> bool {
-        !self.ready.files.is_empty()
+        !self.ready.files.is_empty() || !self.ready.digests.is_empty()
     }
 
     fn listed(&mut self, message: Listed) -> Result<()> {
@@ -227,10 +227,6 @@ impl Coordinator {
                 self.summary.listed += 1;
                 self.summary.already += 1;
                 self.summary.already_broken += u64::from(broken);
-            }
-            Listed::Digest => {
-                self.summary.listed += 1;
-                self.summary.digests += 1;
             }
             Listed::Ended(ended) => {
                 self.summary.notes.extend(ended.report.notes.iter().cloned());
@@ -358,6 +354,13 @@ impl Coordinator {
             Progress::add(&progress.problems, 1);
             self.summary.unread.push(&problem.path, &problem.reason);
         }
+        for digest in &done.digests {
+            self.summary.digests += 1;
+            self.summary.bytes += digest.body.len() as u64;
+            Progress::add(&progress.files, 1);
+            Progress::add(&progress.bytes, digest.body.len() as u64);
+        }
+        self.ready.digests.append(&mut done.digests);
         for problem in done.changed.drain(..) {
             self.summary.changed.push(&problem.path, &problem.reason);
         }
@@ -372,7 +375,7 @@ impl Coordinator {
         self.committing = std::mem::take(&mut self.ready_memory);
         let (send, pool) = (self.send.clone(), Arc::clone(&self.pool));
         tokio::task::spawn_blocking(move || {
-            let committed = pool.install(|| writer.commit(ready.chunks, ready.files));
+            let committed = pool.install(|| writer.commit(ready.chunks, ready.files, &ready.digests));
             let _ = send.send(Event::Committed(Box::new((writer, committed))));
         });
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cloudtarn_record::{Chunk, Decoded, Decoder, Error as RecordError, Origin};
-use cloudtarn_source::{LogObject, Member, Source};
-use cloudtarn_store::{Fate, LogFile};
+use cloudtarn_record::digest::sha256;
+use cloudtarn_record::digest::signature::Metadata;
+use cloudtarn_record::{Chunk, Content, Decoded, Decoder, Error as RecordError, Origin};
+use cloudtarn_source::{Kind, LogObject, Member, Source, Stored};
+use cloudtarn_store::{DigestFile, Fate, LogFile};
 use futures::StreamExt;
-use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::bundle::Token;
@@ -79,6 +80,7 @@ impl Group {
 pub(crate) struct Done {
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) files: Vec<LogFile>,
+    pub(crate) digests: Vec<DigestFile>,
     pub(crate) unread: Vec<Problem>,
     pub(crate) control_messages: u64,
     pub(crate) other_log_events: u64,
@@ -92,7 +94,8 @@ pub(crate) struct Done {
 
 impl Done {
     pub(crate) fn memory(&self) -> usize {
-        self.chunks.iter().map(Chunk::memory).sum::<usize>() + self.files.len() * 400
+        let digests = self.digests.iter().map(|digest| digest.body.len() + 1000).sum::<usize>();
+        self.chunks.iter().map(Chunk::memory).sum::<usize>() + self.files.len() * 400 + digests
     }
 }
 
@@ -113,12 +116,12 @@ impl Done {
     }
 }
 
-/// The bytes of each file, in the order of the group.
-pub(crate) async fn fetch(group: &Group) -> Vec<Result<Bytes, String>> {
+/// Each file, in the order of the group.
+pub(crate) async fn fetch(group: &Group) -> Vec<Result<Stored, String>> {
     futures::stream::iter(group.objects.clone())
         .map(|object| {
             let source = Arc::clone(&group.source);
-            async move { source.read(&object).await.map_err(|error| error.to_string()) }
+            async move { source.fetch(&object).await.map_err(|error| error.to_string()) }
         })
         .buffered(REQUESTS)
         .collect()
@@ -126,7 +129,7 @@ pub(crate) async fn fetch(group: &Group) -> Vec<Result<Bytes, String>> {
 }
 
 /// Decodes the files of a group; without bodies it reads them first, on this thread, unless they are a bundle's members.
-pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, max_file_size: usize) -> Done {
+pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Stored, String>>>, max_file_size: usize) -> Done {
     let mut done = Done { bundle: group.bundle.clone(), ..Done::default() };
     let mut decoder = Decoder::new(max_file_size);
     let mut chunk = Chunk::default();
@@ -136,16 +139,25 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
         let prior = priors.next_if(|(at, _)| *at == index).map(|(_, prior)| prior);
         let body = match (bodies.as_mut().and_then(Iterator::next), group.bodies.get(index)) {
             (Some(body), _) => body,
-            (None, Some(body)) => Ok(body.clone()),
-            (None, None) => group.source.read_blocking(object).map_err(|error| error.to_string()),
+            (None, Some(body)) => Ok(Stored { bytes: body.clone(), metadata: vec![] }),
+            (None, None) => read(group, object).map_err(|error| error.to_string()),
         };
-        let body = match body {
-            Ok(body) => body,
+        let Stored { bytes: body, metadata } = match body {
+            Ok(stored) => stored,
             Err(reason) => {
                 done.unread.push(Problem { path: object.uri.clone(), reason });
                 continue;
             }
         };
+        if object.kind == Some(Kind::Digest) {
+            done.digests.push(DigestFile {
+                path: object.uri.clone(),
+                version: object.version.clone(),
+                body: body.to_vec(),
+                metadata: Metadata::of(metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+            });
+            continue;
+        }
         if Decoder::is_full(&chunk, max_file_size) {
             done.chunks.push(std::mem::take(&mut chunk));
         }
@@ -160,7 +172,7 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
                     done.control_messages += u64::from(decoded.control_messages);
                     done.other_log_events += u64::from(decoded.other_log_events);
                 }
-                let file = log_file(object, &body, decoded);
+                let file = log_file(object, &body, decoded, decoder.content());
                 done.compare(prior, &file);
                 done.files.push(file);
             }
@@ -170,7 +182,20 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
     done
 }
 
-fn log_file(object: &LogObject, body: &Bytes, decoded: Result<Decoded, RecordError>) -> LogFile {
+/// Reads a local file; only digests have metadata that is of use.
+fn read(group: &Group, object: &LogObject) -> cloudtarn_source::Result<Stored> {
+    match object.kind {
+        Some(Kind::Digest) => group.source.fetch_blocking(object),
+        _ => Ok(Stored { bytes: group.source.read_blocking(object)?, metadata: Vec::new() }),
+    }
+}
+
+fn log_file(
+    object: &LogObject,
+    body: &Bytes,
+    decoded: Result<Decoded, RecordError>,
+    content: Option<Content>,
+) -> LogFile {
     let (fate, decoded) = match decoded {
         Ok(decoded) => (fate(&decoded), decoded),
         Err(RecordError::NotCloudTrail(reason)) => (Fate::NotCloudTrail(reason), Decoded::default()),
@@ -185,7 +210,8 @@ fn log_file(object: &LogObject, body: &Bytes, decoded: Result<Decoded, RecordErr
         version: object.version.clone(),
         bytes: body.len() as u64,
         inflated: decoded.inflated,
-        sha256: Sha256::digest(body).into(),
+        sha256: sha256(body),
+        content,
         fate,
         records: decoded.records,
         broken: decoded.broken,

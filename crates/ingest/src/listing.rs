@@ -28,7 +28,6 @@ pub(crate) enum Listed {
     Problem(Problem),
     /// Known, and whether it was broken when it was taken in.
     Already(bool),
-    Digest,
     /// A source is listed to its end.
     Ended(Box<Ended>),
     Failed(cloudtarn_store::Error),
@@ -96,7 +95,7 @@ impl Listing {
                 }
                 Ok(object) => {
                     let again = seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri)));
-                    match verdict(&object, &mut sightings, again) {
+                    match verdict(&object, &self.store, &mut sightings, again) {
                         Err(error) => return Ok(Err(error)),
                         Ok(Verdict::Read(_)) if source.is_bundle(&object) => {
                             if let Err(error) = self.unpack(source, &object, &mut sightings).await? {
@@ -159,12 +158,18 @@ pub(crate) enum Verdict {
 }
 
 /// What to do with a file; `again` if this run has met it before.
-pub(crate) fn verdict(object: &LogObject, sightings: &mut Sightings, again: bool) -> cloudtarn_store::Result<Verdict> {
-    if object.kind == Some(Kind::Digest) {
-        return Ok(Verdict::Pass(Listed::Digest));
-    }
+pub(crate) fn verdict(
+    object: &LogObject,
+    store: &Store,
+    sightings: &mut Sightings,
+    again: bool,
+) -> cloudtarn_store::Result<Verdict> {
     if again {
         return Ok(Verdict::Pass(Listed::Already(false)));
+    }
+    if object.kind == Some(Kind::Digest) {
+        let known = store.has_digest(&object.uri, &object.version)?;
+        return Ok(if known { Verdict::Pass(Listed::Already(false)) } else { Verdict::Read(None) });
     }
     Ok(match sightings.meet(&object.uri, &object.version)? {
         Known::New => Verdict::Read(None),

@@ -46,7 +46,7 @@ pub struct Summary {
     pub already_broken: u64,
     /// Files without records.
     pub empty: u64,
-    /// Digest files, which prove log files and hold no events.
+    /// Digest files that were kept: they prove log files, and hold no events.
     pub digests: u64,
     /// Bundles read to their end; their members are counted as files.
     pub bundles: u64,

@@ -360,7 +360,8 @@ impl Source {
         self.1.clone()
     }
 
-    /// Reads a file as it is stored, with the user metadata of its object.
+    /// Reads a file as it is stored, with the user metadata of its object: of a local file what lies beside it as
+    /// `<file>.metadata.json`, in the form that `aws s3api head-object` prints.
     ///
     /// # Errors
     /// As [`Source::read`].
@@ -368,7 +369,20 @@ impl Source {
         if let Place::S3 { bucket, .. } = &self.0 {
             return bucket.fetch(object).await;
         }
-        Ok(Stored { bytes: self.read(object).await?, metadata: Vec::new() })
+        let (this, object, uri) = (self.clone(), object.clone(), object.uri.clone());
+        let read = tokio::task::spawn_blocking(move || this.fetch_blocking(&object)).await;
+        read.unwrap_or_else(|_| Err(Error::Interrupted { uri }))
+    }
+
+    /// As [`Source::fetch`], of a local file or an archive's entry, on the calling thread.
+    ///
+    /// # Errors
+    /// As [`Source::read_blocking`]. Metadata that is not there, or in another form, is no error: there is none then.
+    pub fn fetch_blocking(&self, object: &LogObject) -> Result<Stored> {
+        let bytes = self.read_blocking(object)?;
+        let beside = LogObject { uri: format!("{}{}", object.uri, folder::SIDECAR), ..object.clone() };
+        let sidecar = self.read_blocking(&beside).ok();
+        Ok(Stored { bytes, metadata: sidecar.map_or_else(Vec::new, |json| folder::metadata(&json)) })
     }
 
     /// Where the file is, if a thread may open it by itself: `None` for objects in S3 and for members of bundles.
