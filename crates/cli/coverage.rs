@@ -66,7 +66,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
             None => Box::new(std::io::stdout()),
         };
-        output::write(&mut query, format, &mut out).await?;
+        let care = output::Care { terminal, spreadsheet: false };
+        output::write(&mut query, format, care, &mut out).await?;
         out.flush()?;
         Ok(())
     })
