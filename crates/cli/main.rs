@@ -1,6 +1,8 @@
 //! The program: CloudTrail Lake on one's own machine.
 
+mod access;
 mod batch;
+mod coverage;
 mod demo;
 mod estimate;
 mod functions;
@@ -9,6 +11,7 @@ mod json;
 mod location;
 mod output;
 mod pack;
+mod plan;
 mod query;
 mod report;
 mod scope;
@@ -16,6 +19,8 @@ mod stores;
 mod time;
 mod timeline;
 mod units;
+mod verdicts;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -47,6 +52,10 @@ enum Command {
     Summary(timeline::SummaryArgs),
     /// Tell what Lake and Athena would have charged for this data and these questions.
     Estimate(estimate::Args),
+    /// Verify digests and log files: what a copy still proves.
+    Verify(verify::Args),
+    /// Show which hours the store can speak about.
+    Coverage(coverage::Args),
     /// List the event data stores.
     Stores(stores::Args),
     /// List the functions of Lake SQL, or describe one.
@@ -67,6 +76,8 @@ fn main() -> ExitCode {
         Command::Timeline(args) => timeline::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Summary(args) => timeline::summarize(&args).map(|()| ExitCode::SUCCESS),
         Command::Estimate(args) => estimate::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => verify::run(&args),
+        Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),

@@ -128,7 +128,7 @@ async fn table(query: &mut Query, zone: Zone, out: &mut impl Write) -> Result<()
     Ok(())
 }
 
-fn field(text: &str, care: Care, out: &mut impl Write) -> std::io::Result<()> {
+pub(crate) fn field(text: &str, care: Care, out: &mut impl Write) -> std::io::Result<()> {
     let mut text = std::borrow::Cow::Borrowed(text);
     if care.spreadsheet && is_formula(&text) {
         text = format!("'{text}").into();

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cloudtarn_source::{Bundle, LogObject, Source, Unpacked};
-use cloudtarn_store::{Fate, LogFile};
+use cloudtarn_store::{Fate, LogFile, Sightings};
 
-use crate::coordinator::{Listed, Listing, hash};
 use crate::group::Group;
+use crate::listing::{Listed, Listing, Unwanted, Verdict, hash, verdict};
 use crate::summary::Problem;
 
 /// How long members wait for others to fill a group. They hold memory that the next member may need.
@@ -37,12 +37,14 @@ impl Token {
     }
 }
 
-/// The coordinator ended, or the run is to stop.
-pub(crate) struct Over;
-
 impl Listing {
     /// Sends the members that the store does not have, and the bundle after them.
-    pub(crate) async fn unpack(&self, source: &Arc<Source>, object: &LogObject) -> Result<(), Over> {
+    pub(crate) async fn unpack(
+        &self,
+        source: &Arc<Source>,
+        object: &LogObject,
+        sightings: &mut Sightings,
+    ) -> Result<cloudtarn_store::Result<()>, Unwanted> {
         let token = Token::default();
         let mut group = Group::of_bundle(source, &token);
         // The ledger does not know yet what this run takes in; archives may hold a file twice.
@@ -57,21 +59,26 @@ impl Listing {
                 }
             };
             if self.stop.load(Ordering::Relaxed) {
-                return Err(Over);
+                return Err(Unwanted);
             }
             match next {
                 Some(Unpacked::Member(member)) => {
-                    self.count(&member.object);
-                    let known = !seen.insert(hash(&(&member.object.uri, &member.object.version)));
-                    match self.passed(&member.object, known) {
-                        Some(passed) => self.send(passed).await?,
-                        None => group.push_member(member),
+                    let again = !seen.insert(hash(&(&member.object.uri, &member.object.version)));
+                    match verdict(&member.object, &self.store, sightings, again) {
+                        Err(error) => return Ok(Err(error)),
+                        Ok(Verdict::Pass(why)) => self.pass(&member.object, why).await?,
+                        Ok(Verdict::Read(prior)) => {
+                            self.count(&member.object);
+                            // Whatever is piped in has the same address, and is no later version of something.
+                            let prior = prior.filter(|_| !object.version.is_empty());
+                            group.push_member(member, prior);
+                        }
                     }
                 }
                 Some(Unpacked::Unread(error)) => {
                     token.spoil();
                     let problem = Problem { path: object.uri.clone(), reason: error.to_string() };
-                    self.send(Listed::Unread(problem)).await?;
+                    self.say(Listed::Unread(problem)).await?;
                 }
                 Some(Unpacked::End(bundle)) => {
                     self.flush(&mut group, source, &token).await?;
@@ -80,9 +87,13 @@ impl Listing {
                     if bundle.left_out > 0 {
                         token.spoil();
                     }
-                    return self.send(Listed::Bundle(Box::new(log_file(bundle)), token)).await;
+                    self.say(Listed::Bundle(Box::new(log_file(bundle)), token)).await?;
+                    return Ok(Ok(()));
                 }
-                None => return self.flush(&mut group, source, &token).await,
+                None => {
+                    self.flush(&mut group, source, &token).await?;
+                    return Ok(Ok(()));
+                }
             }
             if group.is_full() {
                 self.flush(&mut group, source, &token).await?;
@@ -90,13 +101,9 @@ impl Listing {
         }
     }
 
-    async fn flush(&self, group: &mut Group, source: &Arc<Source>, token: &Token) -> Result<(), Over> {
+    async fn flush(&self, group: &mut Group, source: &Arc<Source>, token: &Token) -> Result<(), Unwanted> {
         let full = std::mem::replace(group, Group::of_bundle(source, token));
-        if full.objects.is_empty() { Ok(()) } else { self.send(Listed::Group(full)).await }
-    }
-
-    pub(crate) async fn send(&self, message: Listed) -> Result<(), Over> {
-        self.send.send(message).await.map_err(|_| Over)
+        if full.objects.is_empty() { Ok(()) } else { self.say(Listed::Group(full)).await }
     }
 }
 
@@ -107,6 +114,7 @@ fn log_file(bundle: Bundle) -> LogFile {
         bytes: bundle.object.size,
         inflated: 0,
         sha256: bundle.sha256,
+        content: None,
         fate: match bundle.damage {
             None => Fate::Unpacked,
             Some(reason) => Fate::Broken(format!("{reason}; the {} files before that are kept", bundle.members)),

@@ -1,23 +1,21 @@
 //! Who starts what, and when.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloudtarn_record::decode::DEFAULT_MAX_FILE_SIZE;
-use cloudtarn_source::{Filter, Kind, LogObject, Source};
-use cloudtarn_store::{Committed, EventDataStore, Fate, LogFile, Store, Writer};
-use futures::StreamExt;
+use cloudtarn_source::{Filter, Report, Settled, Source};
+use cloudtarn_store::{Committed, Fate, LogFile, Store, Writer};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::mpsc;
 
-use crate::bundle::{Over, Token};
+use crate::bundle::Token;
 use crate::error::{Error, Result};
 use crate::group::{self, Done, Group};
+use crate::listing::{self, Listed, Listing};
 use crate::progress::Progress;
-use crate::summary::{Problem, Summary};
+use crate::summary::Summary;
 
 /// Groups that wait for a thread, beyond those that are being worked on.
 const AHEAD: usize = 2;
@@ -35,6 +33,10 @@ pub struct Options {
     pub event_data_store: Option<String>,
     /// What to list.
     pub filter: Filter,
+    /// Days before today in which files may still come late; they are listed again by every run.
+    pub window: u32,
+    /// List everything, whatever earlier runs have listed for good.
+    pub full: bool,
     /// Memory for events on their way, in bytes.
     pub memory: usize,
     /// Inflated size past which a file is refused, in bytes.
@@ -44,12 +46,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults for a store: 1 GiB of memory, files up to 1 GiB, all cores.
+    /// The defaults for a store: a window of 3 days, 1 GiB of memory, files up to 1 GiB, all cores.
     pub fn new(store: PathBuf) -> Self {
         Self {
             store,
             event_data_store: None,
             filter: Filter::default(),
+            window: 3,
+            full: false,
             memory: 1 << 30,
             max_file_size: DEFAULT_MAX_FILE_SIZE,
             threads: 0,
@@ -60,19 +64,6 @@ impl Options {
 enum Event {
     Decoded { estimate: usize, stored: u64, done: Done },
     Committed(Box<(Writer, cloudtarn_store::Result<Committed>)>),
-}
-
-pub(crate) enum Listed {
-    Group(Group),
-    /// A bundle whose members have all been sent.
-    Bundle(Box<LogFile>, Token),
-    Problem(Problem),
-    /// A bundle, or a member of one, that cannot be read.
-    Unread(Problem),
-    /// Known, and whether it was broken when it was taken in.
-    Already(bool),
-    Digest,
-    Failed(cloudtarn_store::Error),
 }
 
 /// Takes everything that the sources list and the store does not have yet into the store. Set `stop` to end early: what is
@@ -94,17 +85,21 @@ pub async fn run(
         .map_err(|source| Error::Threads { threads, source })?;
     let writer = Writer::begin(&options.store, options.event_data_store.as_deref())?;
     let store = Store::open(&options.store)?;
+    let settled = listing::settled(&store.settled(writer.event_data_store())?);
+    let sources: Vec<_> = sources.into_iter().map(Arc::new).collect();
+    let before: Vec<_> = sources.iter().map(|source| source.effort()).collect();
     let (send_listed, listed) = mpsc::channel(64);
     let listing = Listing {
-        sources: sources.into_iter().map(Arc::new).collect(),
+        sources: sources.clone(),
         filter: options.filter.clone(),
+        settled: if options.full { Settled::default() } else { settled.clone() },
         event_data_store: writer.event_data_store().clone(),
         store,
         send: send_listed,
         progress: Arc::clone(&progress),
         stop: Arc::clone(&stop),
     };
-    let listing = tokio::spawn(listing.run());
+    let listing_task = tokio::spawn(listing.run());
     let (send, events) = mpsc::unbounded_channel();
     let coordinator = Coordinator {
         pool: Arc::new(pool),
@@ -115,6 +110,10 @@ pub async fn run(
         progress,
         stop,
         summary: Summary::default(),
+        window: options.window,
+        settled,
+        reports: Vec::new(),
+        gone: Vec::new(),
         pending: None,
         bundles: vec![],
         in_flight: 0,
@@ -125,99 +124,13 @@ pub async fn run(
         ratio: FIRST_RATIO,
     };
     let summary = coordinator.run(listed, events).await;
-    listing.abort();
-    summary
-}
-
-/// Lists the sources and drops what the ledger knows.
-pub(crate) struct Listing {
-    sources: Vec<Arc<Source>>,
-    pub(crate) filter: Filter,
-    event_data_store: EventDataStore,
-    store: Store,
-    pub(crate) send: mpsc::Sender<Listed>,
-    pub(crate) progress: Arc<Progress>,
-    pub(crate) stop: Arc<AtomicBool>,
-}
-
-impl Listing {
-    async fn run(self) {
-        // Only several sources can name a file twice.
-        let mut seen = (self.sources.len() > 1).then(HashSet::new);
-        for source in &self.sources {
-            if self.list(source, &mut seen).await.is_err() {
-                return;
-            }
+    listing_task.abort();
+    summary.map(|mut summary| {
+        for (source, before) in sources.iter().zip(before) {
+            summary.effort += source.effort() - before;
         }
-        self.progress.listing_done.store(true, Ordering::Relaxed);
-    }
-
-    async fn list(&self, source: &Arc<Source>, seen: &mut Option<HashSet<u64>>) -> std::result::Result<(), Over> {
-        let mut group = Group::new(source);
-        let mut objects = source.list(&self.filter);
-        while let Some(object) = objects.next().await {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Over);
-            }
-            let object = match object {
-                Ok(object) => object,
-                Err(error) => {
-                    let problem = Problem { path: "listing".to_owned(), reason: error.to_string() };
-                    self.send(Listed::Problem(problem)).await?;
-                    continue;
-                }
-            };
-            let again = seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri)));
-            if source.is_bundle(&object) {
-                match self.passed(&object, again) {
-                    Some(passed) => {
-                        self.count(&object);
-                        self.send(passed).await?;
-                    }
-                    None => self.unpack(source, &object).await?,
-                }
-                continue;
-            }
-            self.count(&object);
-            match self.passed(&object, again) {
-                Some(passed) => self.send(passed).await?,
-                None => group.push(object),
-            }
-            if group.is_full() {
-                self.send(Listed::Group(std::mem::replace(&mut group, Group::new(source)))).await?;
-            }
-        }
-        if group.objects.is_empty() { Ok(()) } else { self.send(Listed::Group(group)).await }
-    }
-
-    pub(crate) fn count(&self, object: &LogObject) {
-        Progress::add(&self.progress.listed, 1);
-        Progress::add(&self.progress.listed_bytes, object.size);
-    }
-
-    /// Why a file is not read, if it is not; `again` if this run has met it before.
-    pub(crate) fn passed(&self, object: &LogObject, again: bool) -> Option<Listed> {
-        let passed = if object.kind == Some(Kind::Digest) {
-            Listed::Digest
-        } else if again {
-            Listed::Already(false)
-        } else {
-            match self.store.fate(&self.event_data_store, &object.uri, &object.version) {
-                Ok(None) => return None,
-                Ok(Some(fate)) => Listed::Already(matches!(fate, Fate::Broken(_))),
-                Err(error) => Listed::Failed(error),
-            }
-        };
-        Progress::add(&self.progress.passed, 1);
-        Progress::add(&self.progress.passed_bytes, object.size);
-        Some(passed)
-    }
-}
-
-pub(crate) fn hash(of: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish()
+        summary
+    })
 }
 
 struct Coordinator {
@@ -230,6 +143,13 @@ struct Coordinator {
     progress: Arc<Progress>,
     stop: Arc<AtomicBool>,
     summary: Summary,
+    window: u32,
+    /// What earlier runs have listed for good.
+    settled: Settled,
+    /// What the listings that came to their end have reported.
+    reports: Vec<Report>,
+    /// Files that are gone, and how.
+    gone: Vec<(String, String)>,
     /// Listed, but there is no room yet.
     pending: Option<Group>,
     /// Bundles of which all members were listed, until these are decoded.
@@ -268,6 +188,7 @@ impl Coordinator {
                 self.commit();
             }
             if !listing && self.pending.is_none() && self.in_flight == 0 && self.writer.is_some() && !self.has_ready() {
+                self.finish()?;
                 return Ok(self.summary);
             }
             let tick = std::time::Duration::from_millis(200);
@@ -287,7 +208,7 @@ impl Coordinator {
     }
 
     fn has_ready(&self) -> bool {
-        !self.ready.files.is_empty()
+        !self.ready.files.is_empty() || !self.ready.digests.is_empty()
     }
 
     fn listed(&mut self, message: Listed) -> Result<()> {
@@ -307,9 +228,13 @@ impl Coordinator {
                 self.summary.already += 1;
                 self.summary.already_broken += u64::from(broken);
             }
-            Listed::Digest => {
-                self.summary.listed += 1;
-                self.summary.digests += 1;
+            Listed::Ended(ended) => {
+                self.summary.notes.extend(ended.report.notes.iter().cloned());
+                for (path, how) in &ended.gone {
+                    self.summary.gone.push(path, how);
+                }
+                self.gone.extend(ended.gone);
+                self.reports.push(ended.report);
             }
             Listed::Failed(error) => return Err(error.into()),
         }
@@ -330,6 +255,26 @@ impl Coordinator {
                 self.summary.count(&file.path, &file.fate, false);
             }
         }
+    }
+
+    /// Keeps what the run has learnt about the sources, once everything it took in is safe.
+    fn finish(&mut self) -> Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        if !self.gone.is_empty() {
+            writer.note_gone(&self.gone)?;
+        }
+        // Files that could not be read must be met again; of too many it is not known where they are.
+        let all_named = self.summary.unread.count == self.summary.unread.first.len() as u64;
+        if !self.summary.interrupted && all_named {
+            let before = self.settled.clone();
+            for report in &self.reports {
+                listing::settle(&mut self.settled, report, self.window, &self.summary.unread.first);
+            }
+            if self.settled != before {
+                writer.settle(&listing::spans(&self.settled))?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts the group if there is room, else keeps it.
@@ -409,6 +354,17 @@ impl Coordinator {
             Progress::add(&progress.problems, 1);
             self.summary.unread.push(&problem.path, &problem.reason);
         }
+        for digest in &done.digests {
+            self.summary.digests += 1;
+            self.summary.bytes += digest.body.len() as u64;
+            Progress::add(&progress.files, 1);
+            Progress::add(&progress.bytes, digest.body.len() as u64);
+        }
+        self.ready.digests.append(&mut done.digests);
+        for problem in done.changed.drain(..) {
+            self.summary.changed.push(&problem.path, &problem.reason);
+        }
+        self.summary.rewritten += done.rewritten;
         self.ready.chunks.append(&mut done.chunks);
         self.ready.files.append(&mut done.files);
     }
@@ -419,7 +375,7 @@ impl Coordinator {
         self.committing = std::mem::take(&mut self.ready_memory);
         let (send, pool) = (self.send.clone(), Arc::clone(&self.pool));
         tokio::task::spawn_blocking(move || {
-            let committed = pool.install(|| writer.commit(ready.chunks, ready.files));
+            let committed = pool.install(|| writer.commit(ready.chunks, ready.files, &ready.digests));
             let _ = send.send(Event::Committed(Box::new((writer, committed))));
         });
     }

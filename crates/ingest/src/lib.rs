@@ -14,10 +14,13 @@ mod bundle;
 mod coordinator;
 mod error;
 mod group;
+mod listing;
+mod plan;
 mod progress;
 mod summary;
 
 pub use coordinator::{Options, run};
 pub use error::{Error, Result};
+pub use plan::{Part, Plan, plan};
 pub use progress::Progress;
-pub use summary::{Problem, Summary};
+pub use summary::{Problem, Problems, Summary};

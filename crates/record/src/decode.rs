@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::chunk::{Chunk, Identity, Origin, Rows};
 use crate::column::Rewritten;
 use crate::csv::{self, Header};
+use crate::digest::{Sha256, sha256};
 use crate::error::{Error, Result};
 use crate::form::{self, Passed, Visitor};
 use crate::inflate::Inflater;
@@ -51,10 +52,29 @@ pub struct Decoded {
     pub damage: Option<Error>,
 }
 
+/// What a file holds, whatever becomes of its records: what digests vouch for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Hash of the inflated bytes, all gzip members of them.
+    pub sha256: Sha256,
+    /// Hash of the first gzip member's bytes, if there are several: what others may take for the whole.
+    pub first_member: Option<Sha256>,
+}
+
+impl Content {
+    /// Of inflated bytes, the first of which are the first of several members, if there are several.
+    #[must_use]
+    pub fn of(inflated: &[u8], first_member: Option<usize>) -> Self {
+        let first_member = first_member.and_then(|length| inflated.get(..length)).map(sha256);
+        Self { sha256: sha256(inflated), first_member }
+    }
+}
+
 /// Decodes log files one after the other with reused memory. One a thread.
 pub struct Decoder {
     inflater: Inflater,
     parser: Parser,
+    content: Option<Content>,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -72,7 +92,7 @@ impl Default for Decoder {
 impl Decoder {
     /// A decoder that refuses files which inflate to more than `max_file_size` bytes (at most 2 GiB, less 64 MiB).
     pub fn new(max_file_size: usize) -> Self {
-        Self { inflater: Inflater::new(max_file_size.min(MAX_CHUNK_BYTES)), parser: Parser::new() }
+        Self { inflater: Inflater::new(max_file_size.min(MAX_CHUNK_BYTES)), parser: Parser::new(), content: None }
     }
 
     /// True if the chunk has no room for another file of `inflated` bytes at most.
@@ -87,8 +107,13 @@ impl Decoder {
     /// As [`Error`] tells; then the chunk has no event of this file.
     pub fn decode(&mut self, stored: &[u8], origin: Origin, chunk: &mut Chunk) -> Result<Decoded> {
         let start = chunk.original.len();
+        self.content = None;
         let damage = match self.inflater.append(stored, &mut chunk.original) {
-            Ok(()) => None,
+            Ok(first_member) => {
+                let inflated = chunk.original.get(start..).unwrap_or_default();
+                self.content = Some(Content::of(inflated, first_member));
+                None
+            }
             Err(error @ (Error::Gzip(_) | Error::Zstd(_))) if chunk.original.len() > start => Some(error),
             Err(error) => return Err(error),
         };
@@ -160,6 +185,11 @@ impl Decoder {
                 file.broken_text(row, &reason);
             }
         }
+    }
+
+    /// What the last file holds; `None` if it could not be inflated to its end.
+    pub fn content(&self) -> Option<Content> {
+        self.content
     }
 
     /// Reads `range` of the original as one document, and as good as it goes if it is none.

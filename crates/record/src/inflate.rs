@@ -70,12 +70,13 @@ impl Inflater {
     }
 
     /// Appends the inflated bytes of `stored` to `out`, through as many layers of compression as there are; bytes that
-    /// are not compressed are appended as they are.
+    /// are not compressed are appended as they are. Of several gzip members in one layer, which CloudTrail does not deliver,
+    /// tells how many bytes the first one inflates to.
     ///
     /// # Errors
     /// [`Error::TooLarge`] past the limit, with nothing appended; [`Error::Gzip`] or [`Error::Zstd`] for a damaged
     /// stream, with what could be read before the damage appended.
-    pub fn append(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    pub fn append(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>> {
         let start = out.len();
         let mut result = self.append_layer(stored, out);
         for _ in 1..LAYERS {
@@ -85,26 +86,28 @@ impl Inflater {
             let inner = out.split_off(start);
             result = match (self.append_layer(&inner, out), result) {
                 // The outermost damage is the cause of the others.
-                (Ok(()) | Err(Error::Gzip(_) | Error::Zstd(_)), Err(outer)) => Err(outer),
-                (inner, _) => inner,
+                (Ok(_) | Err(Error::Gzip(_) | Error::Zstd(_)), Err(outer)) => Err(outer),
+                // What a digest vouches for is compressed once.
+                (Ok(_), Ok(_)) => Ok(None),
+                (Err(inner), _) => Err(inner),
             };
         }
         result
     }
 
-    fn append_layer(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn append_layer(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>> {
         match Compression::of(stored) {
             None if stored.len() > self.limit => Err(Error::TooLarge { limit: self.limit }),
             None => {
                 out.extend_from_slice(stored);
-                Ok(())
+                Ok(None)
             }
             Some(Compression::Zstd) => self.append_frames(stored, out),
             Some(Compression::Gzip) => {
                 let one_member =
                     stored.len() >= MIN_MEMBER && memmem::find(&stored[MIN_MEMBER - 8..], &MAGIC).is_none();
                 if one_member && self.append_member(stored, out)? {
-                    return Ok(());
+                    return Ok(None);
                 }
                 self.append_members(stored, out)
             }
@@ -143,9 +146,10 @@ impl Inflater {
     }
 
     /// Members one after the other. Some writers put line ends or zeros between them or after the last.
-    fn append_members(&self, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn append_members(&self, stored: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>> {
         let start = out.len();
         let mut rest = stored;
+        let mut first = None;
         while rest.starts_with(&MAGIC) {
             let mut decoder = GzDecoder::new(rest);
             let room = (self.limit - (out.len() - start)) as u64 + 1;
@@ -158,14 +162,17 @@ impl Inflater {
             rest = decoder.into_inner();
             let blank = rest.iter().position(|byte| *byte != 0 && !byte.is_ascii_whitespace());
             rest = &rest[blank.unwrap_or(rest.len())..];
+            if !rest.is_empty() {
+                first = first.or(Some(out.len() - start));
+            }
         }
         if rest.is_empty() {
-            return Ok(());
+            return Ok(first);
         }
         Err(Error::Gzip(format!("{} bytes that are not gzip follow a whole member", rest.len())))
     }
 
-    fn append_frames(&self, stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn append_frames(&self, stored: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>> {
         let start = out.len();
         let damaged = |error: std::io::Error| Error::Zstd(error.to_string());
         let decoder = zstd::stream::read::Decoder::with_buffer(stored).map_err(damaged)?;
@@ -174,7 +181,7 @@ impl Inflater {
             out.truncate(start);
             return Err(Error::TooLarge { limit: self.limit });
         }
-        read.map(|_| ()).map_err(damaged)
+        read.map(|_| None).map_err(damaged)
     }
 }
 
@@ -193,7 +200,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn inflate(stored: &[u8], limit: usize) -> (Result<()>, Vec<u8>) {
+    fn inflate(stored: &[u8], limit: usize) -> (Result<Option<usize>>, Vec<u8>) {
         let mut out = b"kept".to_vec();
         let result = Inflater::new(limit).append(stored, &mut out);
         assert!(out.starts_with(b"kept"));
@@ -203,7 +210,7 @@ mod tests {
     #[test]
     fn one_member() {
         let text = b"abc".repeat(1000);
-        assert_eq!(inflate(&gzip(&text), 1 << 20), (Ok(()), text));
+        assert_eq!(inflate(&gzip(&text), 1 << 20), (Ok(None), text));
     }
 
     #[test]
@@ -211,14 +218,16 @@ mod tests {
         let mut stored = gzip(b"first ");
         stored.extend(gzip(b"first "));
         stored.extend(gzip(b"last"));
-        assert_eq!(inflate(&stored, 1 << 20), (Ok(()), b"first first last".to_vec()));
+        assert_eq!(inflate(&stored, 1 << 20), (Ok(Some(6)), b"first first last".to_vec()));
+        stored.extend([0; 20]);
+        assert_eq!(inflate(&stored, 1 << 20), (Ok(Some(6)), b"first first last".to_vec()));
     }
 
     #[test]
     fn empty_member_and_plain_text() {
-        assert_eq!(inflate(&gzip(b""), 100), (Ok(()), vec![]));
-        assert_eq!(inflate(b"{}", 100), (Ok(()), b"{}".to_vec()));
-        assert_eq!(inflate(b"", 100), (Ok(()), vec![]));
+        assert_eq!(inflate(&gzip(b""), 100), (Ok(None), vec![]));
+        assert_eq!(inflate(b"{}", 100), (Ok(None), b"{}".to_vec()));
+        assert_eq!(inflate(b"", 100), (Ok(None), vec![]));
     }
 
     #[test]
@@ -253,7 +262,7 @@ mod tests {
     #[test]
     fn members_with_line_ends_between_them() {
         let stored = [gzip(b"first"), b"\n".to_vec(), gzip(b"last"), vec![0; 512]].concat();
-        assert_eq!(inflate(&stored, 100), (Ok(()), b"firstlast".to_vec()));
+        assert_eq!(inflate(&stored, 100), (Ok(Some(5)), b"firstlast".to_vec()));
         let (result, out) = inflate(&[gzip(b"first"), b"rest".to_vec()].concat(), 100);
         assert_eq!(out, b"first");
         assert!(matches!(result, Err(Error::Gzip(reason)) if reason.starts_with("4 bytes")));
@@ -273,7 +282,8 @@ mod tests {
             (zstd(&gzip(&gzip(b"a"))), b"a".to_vec()),
             (gzip(&gzip(&gzip(&gzip(b"a")))), gzip(b"a")),
         ] {
-            assert_eq!(inflate(&stored, 1 << 20), (Ok(()), expected));
+            let (result, out) = inflate(&stored, 1 << 20);
+            assert!(result.is_ok() && out == expected, "{result:?}");
         }
     }
 

@@ -121,6 +121,9 @@ impl Kind {
     pub const DELIVERED: [Self; 5] =
         [Self::CloudTrail, Self::Insight, Self::NetworkActivity, Self::Aggregated, Self::Digest];
 
+    /// Those of them that hold events.
+    pub const EVENTS: [Self; 4] = [Self::CloudTrail, Self::Insight, Self::NetworkActivity, Self::Aggregated];
+
     /// The kind that a folder under an account is for; [`Kind::Other`] when CloudTrail has no such folder.
     #[must_use]
     pub fn of_folder(name: &str) -> Self {

@@ -1,6 +1,6 @@
 //! Entries of zip files as log files. Nothing is extracted to disk.
 use crate::bundle::{BOMB, SEPARATOR, is_bomb, is_bundle};
-use crate::folder::{io, version};
+use crate::folder::{io, is_sidecar, version};
 use crate::walk::Entry;
 use crate::{Error, Result};
 use bytes::Bytes;
@@ -61,7 +61,8 @@ impl Archives {
             let Some(Ok(name)) = opened.name_for_index(index) else {
                 return Err(broken(&uri(archive, None), &"an entry's name is not text"));
             };
-            if !entry.is_file() || is_hidden(&name) {
+            let beside = is_sidecar(&name, |of| opened.index_for_name(of).is_some());
+            if !entry.is_file() || is_hidden(&name) || beside {
                 continue;
             }
             unpacked = unpacked.saturating_add(entry.size());

@@ -1,5 +1,6 @@
 //! One log file, before it is opened.
 use crate::layout::Place;
+use bytes::Bytes;
 use cloudtarn_record::key::{Day, FileName, Kind, region_name};
 
 /// A log file as a listing finds it. What its name and folders do not say is `None`.
@@ -23,6 +24,15 @@ pub struct LogObject {
     pub account: Option<String>,
     /// The region that delivered it, as AWS spells it. Global services' events lie in files of several regions.
     pub region: Option<String>,
+}
+
+/// A file as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Name and value of its object's user metadata, without the `x-amz-meta-` before the names.
+    pub metadata: Vec<(String, String)>,
 }
 
 impl LogObject {

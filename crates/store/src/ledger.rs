@@ -1,6 +1,7 @@
 //! The ledger: what became of every log file.
 
-use cloudtarn_record::BrokenRecord;
+use cloudtarn_record::digest::signature::Metadata;
+use cloudtarn_record::{BrokenRecord, Content};
 use serde::{Deserialize, Serialize};
 
 /// What became of a log file.
@@ -64,12 +65,27 @@ pub struct LogFile {
     pub inflated: u64,
     /// SHA-256 of the stored bytes.
     pub sha256: [u8; 32],
+    /// Hashes of the inflated bytes, which digests vouch for; `None` if the file could not be inflated to its end.
+    pub content: Option<Content>,
     /// What became of it.
     pub fate: Fate,
     /// Events it gave, duplicates counted.
     pub records: u32,
     /// Records it has that could not be read.
     pub broken: Vec<BrokenRecord>,
+}
+
+/// One digest file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestFile {
+    /// Address: `s3://bucket/key`, `file:///…`.
+    pub path: String,
+    /// Version at that address.
+    pub version: String,
+    /// Its bytes as stored.
+    pub body: Vec<u8>,
+    /// Its signature, where the source had it.
+    pub metadata: Metadata,
 }
 
 /// Folder with its slash, and name, of an address.

@@ -2,12 +2,10 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::bundle::tar::tests::{archive, header, raw};
-use crate::{Day, Kind, Options};
+use crate::{Day, Keys, Kind, Options};
+use cloudtarn_testkit::{Class, Fault, S3Server};
 use futures::StreamExt;
-use object_store::ObjectStoreExt;
-use object_store::memory::InMemory;
 use std::io::Write;
-use std::sync::Arc;
 
 const DAY: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/01";
 
@@ -265,14 +263,24 @@ async fn objects_are_read_part_by_part() {
     let content: Vec<u8> = (0..3_000_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let members: Vec<(String, &[u8])> = (0..4).map(|n| (format!("{n}.json"), content.as_slice())).collect();
     let members: Vec<(&str, &[u8])> = members.iter().map(|(name, content)| (name.as_str(), *content)).collect();
-    let store = Arc::new(InMemory::new());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("bucket/in")).unwrap();
     for (name, bytes) in [("x.tar", archive(&members)), ("x.zip", zip(&members))] {
-        store.put(&object_store::path::Path::from(format!("in/{name}")), bytes.into()).await.unwrap();
+        std::fs::write(folder.path().join("bucket/in").join(name), bytes).unwrap();
     }
-    let store: Arc<dyn object_store::ObjectStore> = store;
+    let server = S3Server::start(folder.path()).await.unwrap();
     let spool = tempfile::tempdir().unwrap();
-    let options = Options { spool: Some(spool.path().to_owned()), ..Options::default() };
-    let source = Source::of_store(store, "bucket", "in", &options);
+    let (id, secret) = (server.access_key().to_owned(), server.secret_key().to_owned());
+    let options = Options {
+        endpoint: Some(server.endpoint().to_owned()),
+        keys: Some(Keys { id, secret, token: None }),
+        region: Some("us-east-1".to_owned()),
+        spool: Some(spool.path().to_owned()),
+        ..Options::default()
+    };
+    server.faults().add(Class::Get, Fault::SlowDown, 1);
+    server.faults().add(Class::Get, Fault::Truncate, 2);
+    let source = Source::open("s3://bucket/in", &options).await.unwrap();
     let listed: Vec<_> = source.list(&Filter::default()).map(Result::unwrap).collect().await;
     assert_eq!(listed.len(), 2);
     for object in &listed {
