@@ -9,7 +9,8 @@
 //! A source is a bucket (or a prefix of one), a folder, a file, or standard input (`-`). [`Source::list`] recognises the layouts in which
 //! CloudTrail delivers (account trails, organization trails, Control Tower, any prefix, and copies that begin lower
 //! down), leaves out what a [`Filter`] excludes *before* descending, and yields all accounts and regions of one day
-//! before the next day, so that who writes the events down meets them nearly sorted. Other services' logs in the same
+//! before the next day, so that who writes the events down meets them nearly sorted (in a bucket, regions that have but a few pages of
+//! files a month come after the month's others). Other services' logs in the same
 //! bucket are not listed; files outside any layout come last, with as much known as their names say.
 mod archive;
 mod bundle;

@@ -9,7 +9,7 @@ pub(crate) use client::causes;
 
 use crate::credentials::{Chain, Loaded, load, variable};
 use crate::roles::sts;
-use crate::walk::{Entry, Level, Tree, in_order};
+use crate::walk::{Entry, Level, Size, Tree, in_order};
 use crate::{Effort, Error, Filter, LogObject, Options, Result, Stored, Whereabouts};
 use aws_types::service_config::ServiceConfigKey;
 use bytes::Bytes;
@@ -31,7 +31,7 @@ const CALLER: Duration = Duration::from_secs(10);
 /// Files of one folder that a level holds; of more it only says that there are more.
 pub(crate) const KEPT: usize = 50_000;
 /// Parts of one folder that are listed side by side.
-const PARTS: usize = 12;
+const PARTS: usize = 6;
 
 /// A bucket.
 #[derive(Debug)]
@@ -248,6 +248,21 @@ fn same_age(listed: &str, answer: &Answer) -> bool {
     seconds.is_some() && seconds == modified(answer).map(|time| time.timestamp())
 }
 
+/// The day of the month in a key below the prefix of a month.
+fn day_in(prefix: &str, key: &str) -> Option<u32> {
+    let (day, _) = key.strip_prefix(prefix)?.split_once('/')?;
+    (day.len() == 2).then(|| day.parse().ok())?.filter(|day| (1..=31).contains(day))
+}
+
+/// Where to part the rest of a month, as [`parts`] does for a day.
+fn parts_of_month(prefix: &str, last: &str) -> Vec<String> {
+    let Some(day) = day_in(prefix, last) else { return Vec::new() };
+    let rest = 31 - day;
+    let count = rest.div_ceil(day).max(1);
+    // The keys of a day come after the name of its folder.
+    (1..count).map(|part| format!("{prefix}{:02}", day + 1 + rest * part / count)).collect()
+}
+
 /// Where to part the rest of a day that is too long for one page: keys between `last` and the day's end, so that each part holds
 /// about a page if the rest of the day is like its beginning. Empty if the name tells no time.
 fn parts(prefix: &str, last: &str) -> Vec<String> {
@@ -312,7 +327,7 @@ impl Tree for Bucket {
         self.pages(Range { prefix: prefix(&folder), flat: true, ..Range::default() })
     }
 
-    /// Pages without folders. A day that is longer than a page is parted by the times in its files' names.
+    /// Pages without folders. A day that is longer than a page is parted by the times in its files' names, a month by days.
     fn below(self: Arc<Self>, folder: String) -> BoxStream<'static, Result<Entry>> {
         let prefix = prefix(&folder);
         stream::once(async move {
@@ -323,7 +338,10 @@ impl Tree for Bucket {
             let last = page.next.take().and(page.objects.last()).map(|last| last.key.clone());
             let files = stream::iter(page.objects.into_iter().filter_map(entry).map(Ok).collect::<Vec<_>>());
             let Some(last) = last else { return files.boxed() };
-            let bounds = parts(&prefix, &last);
+            let bounds = match parts(&prefix, &last) {
+                none if none.is_empty() => parts_of_month(&prefix, &last),
+                bounds => bounds,
+            };
             let starts = std::iter::once(last).chain(bounds.clone());
             let ends = bounds.into_iter().map(Some).chain([None]);
             let uri = self.uri(&folder);
@@ -338,9 +356,18 @@ impl Tree for Bucket {
         .boxed()
     }
 
-    async fn small(&self, folder: &str) -> Option<Vec<Entry>> {
-        let page = self.page(&prefix(folder), &Ask::default()).await.ok()?;
-        page.next.is_none().then(|| page.objects.into_iter().filter_map(entry).collect())
+    async fn size(&self, month: &str) -> Size {
+        let prefix = prefix(month);
+        let Ok(page) = self.page(&prefix, &Ask::default()).await else { return Size::Busy };
+        if page.next.is_none() {
+            return Size::Small(page.objects.into_iter().filter_map(entry).collect());
+        }
+        let last = page.objects.last().and_then(|last| day_in(&prefix, &last.key));
+        let first = page.objects.first().and_then(|first| day_in(&prefix, &first.key));
+        match last.zip(first) {
+            Some((last, first)) if last > first => Size::Middling,
+            _ => Size::Busy,
+        }
     }
 
     fn days(
