@@ -9,12 +9,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use cloudtarn_record::digest::keys::PublicKeys;
+use cloudtarn_record::digest::keys::{PublicKey, PublicKeys};
 use cloudtarn_source::Source;
 use cloudtarn_store::{Store, Verdicts};
 use cloudtarn_verify::{Finding, Progress, Report, Scope, Verdict, Verifier};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::access::Access;
 use crate::location::Location;
 use crate::time::Days;
 use crate::units;
@@ -44,6 +45,15 @@ pub(crate) struct Args {
     location: Location,
     #[command(flatten)]
     keys: Keys,
+    /// Fetch public keys that are not at hand from CloudTrail (ListPublicKeys in the trails' home regions); done for s3://
+    /// sources unless --keys is given.
+    #[arg(long)]
+    fetch_keys: bool,
+    /// Save the fetched public keys to a file, for --keys of later runs.
+    #[arg(long, value_name = "FILE")]
+    save_keys: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
     /// Only this account; may be given several times.
     #[arg(long = "account", value_name = "ID")]
     accounts: Vec<String>,
@@ -101,7 +111,7 @@ impl Keys {
     /// Reads the files, keeps their keys in the store, and gives all keys that it has.
     pub(crate) fn with_store(&self, store: &Store) -> Result<PublicKeys> {
         let mut keys = self.read()?;
-        if !keys.is_empty() {
+        if !keys.is_empty() && store.is_writable()? {
             store.keep_public_keys(keys.iter())?;
         }
         store.public_keys()?.into_iter().for_each(|key| keys.add(key));
@@ -129,10 +139,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut writer = Writer::new(args.output, args.all, BufWriter::new(out));
     let (since, until) = args.days.resolve()?;
     let scope = Scope { accounts: args.accounts.clone(), regions: args.regions.clone(), since, until };
+    let fetched = Fetched::default();
     let report = match &args.source {
-        Some(source) => source_report(source, args, scope, &mut writer)?,
-        None => store_report(args, scope, &mut writer)?,
+        Some(source) => source_report(source, args, scope, &mut writer, &fetched)?,
+        None => store_report(args, scope, &mut writer, &fetched)?,
     };
+    if let Some(path) = &args.save_keys {
+        let keys: Vec<serde_json::Value> = fetched.borrow().iter().map(PublicKey::to_json).collect();
+        ensure!(!keys.is_empty(), "no public keys were fetched, so that there are none to save");
+        let answer = serde_json::json!({ "PublicKeyList": keys });
+        std::fs::write(path, format!("{answer}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let Some(worst) = report.verdict() else {
         bail!(
             "there are no CloudTrail log files or digests to verify here; see --account, --region, --since and --until"
@@ -160,17 +177,28 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// Verifies what the store took in; the verdicts on the whole of it are kept, for SQL.
-fn store_report(args: &Args, scope: Scope, writer: &mut Writer<impl Write>) -> Result<Report> {
+fn store_report(args: &Args, scope: Scope, writer: &mut Writer<impl Write>, fetched: &Fetched) -> Result<Report> {
     let store = Store::open(&args.location.folder()?)?;
     let keys = args.keys.with_store(&store)?;
-    let mut kept: Option<Verdicts> = (scope == Scope::default()).then(|| store.begin_verdicts()).transpose()?;
+    let mut kept: Option<Verdicts> =
+        (scope == Scope::default() && store.is_writable()?).then(|| store.begin_verdicts()).transpose()?;
     let mut give = |finding: &Finding| {
         if let Some(kept) = &mut kept {
             kept.add(&cloudtarn_verify::row(finding))?;
         }
         Ok(writer.finding(finding)?)
     };
-    let report = cloudtarn_verify::of_store(&store, Verifier::new(keys, scope, &mut give))?;
+    let mut verifier = Verifier::new(keys, scope, &mut give);
+    let runtime = runtime()?;
+    if args.fetch_keys {
+        let options = args.access.options();
+        verifier =
+            verifier.asking(move |region, from, until| runtime.block_on(fetch(region, from, until, &options, fetched)));
+    }
+    let report = cloudtarn_verify::of_store(&store, verifier)?;
+    if store.is_writable()? {
+        store.keep_public_keys(fetched.borrow().iter())?;
+    }
     if let Some(kept) = kept {
         kept.finish(cloudtarn_verify::hours(&report))?;
     }
@@ -178,24 +206,66 @@ fn store_report(args: &Args, scope: Scope, writer: &mut Writer<impl Write>) -> R
 }
 
 /// Verifies a source itself: every file is read, none is kept.
-fn source_report(source: &str, args: &Args, scope: Scope, writer: &mut Writer<impl Write>) -> Result<Report> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+fn source_report(
+    source: &str,
+    args: &Args,
+    scope: Scope,
+    writer: &mut Writer<impl Write>,
+    fetched: &Fetched,
+) -> Result<Report> {
+    let runtime = runtime()?;
+    let asks = args.fetch_keys || (source.starts_with("s3") && source.contains("://") && !args.keys.are_given());
     let keys = args.keys.read()?;
     runtime.block_on(async {
-        let options = cloudtarn_source::Options {
-            max_entry_bytes: args.max_file_size as u64,
-            ..cloudtarn_source::Options::default()
-        };
+        let options = cloudtarn_source::Options { max_entry_bytes: args.max_file_size as u64, ..args.access.options() };
         let source = Source::open(source, &options).await?;
         let progress = Arc::new(Progress::default());
         let watching = tokio::spawn(watch(Arc::clone(&progress)));
         let mut give = |finding: &Finding| Ok(writer.finding(finding)?);
-        let verifier = Verifier::new(keys, scope, &mut give);
+        let mut verifier = Verifier::new(keys, scope, &mut give);
+        if asks {
+            let handle = runtime.handle().clone();
+            verifier = verifier.asking(move |region, from, until| {
+                let fetching = fetch(region, from, until, &options, fetched);
+                tokio::task::block_in_place(|| handle.block_on(fetching))
+            });
+        }
         let report = Box::pin(cloudtarn_verify::of_source(source, verifier, args.max_file_size, progress)).await;
         watching.abort();
         let _ = watching.await;
         Ok(report?)
     })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")
+}
+
+/// Keys that were fetched.
+type Fetched = std::cell::RefCell<PublicKeys>;
+
+/// Fetches public keys. Without them digests are unproven, which the result says; why is said here.
+async fn fetch(
+    region: &str,
+    from: i64,
+    until: i64,
+    options: &cloudtarn_source::Options,
+    fetched: &Fetched,
+) -> PublicKeys {
+    let mut keys = PublicKeys::default();
+    match Box::pin(cloudtarn_source::list_public_keys(region, from, until, options)).await {
+        Ok(answers) => {
+            for answer in answers {
+                if let Err(error) = keys.read(answer.as_bytes()) {
+                    let error = crate::output::printable(&error.to_string());
+                    crate::output::complain(&format!("public keys of region {region}: {error}"));
+                }
+            }
+        }
+        Err(error) => crate::output::complain(&crate::output::printable(&error.to_string())),
+    }
+    keys.iter().for_each(|key| fetched.borrow_mut().add(key.clone()));
+    keys
 }
 
 /// Shows how far the reading is, on a terminal.

@@ -217,6 +217,32 @@ fn validate_logs(server: &S3Server, keys: &str) -> (Option<i32>, Vec<String>, St
     (said.code, invalid.map(str::to_owned).collect(), format!("{out}{err}"))
 }
 
+#[test]
+fn keys_are_fetched_from_cloudtrail_and_saved() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("buckets");
+    serve(&root, &corpus(&["us-east-1"]).objects().map(|object| (object.key.clone(), object)).collect());
+    let server = runtime.block_on(S3Server::start(&root)).unwrap();
+    let (source, saved, store) =
+        (format!("s3://{BUCKET}"), folder.path().join("saved.json"), folder.path().join("store"));
+    let mut command = cloudtarn(&["verify", &source, "--save-keys", text(&saved)]);
+    let online = with_access(&mut command, &server, &key_service());
+    assert_eq!(online.code, Some(0), "{}{}", online.out, online.err);
+    // Without an endpoint for CloudTrail, as the bucket is not on AWS, nothing is asked.
+    let mut command = cloudtarn(&["verify", &source]);
+    let lost = with_access(&mut command, &server, "");
+    assert_eq!(lost.code, Some(4), "{}", lost.err);
+    assert!(lost.err.contains("list-public-keys --region us-east-1"), "{}", lost.err);
+    // The signatures come with the digests from S3, and the saved keys do for the store.
+    let mut command = cloudtarn(&["ingest", &source, "--store", text(&store)]);
+    assert_eq!(with_access(&mut command, &server, "").code, Some(0));
+    let offline = verify(&["--store", text(&store), "--keys", text(&saved)]);
+    assert_eq!(offline.code, Some(0), "{}{}", offline.out, offline.err);
+    let verdicts = rows(&store, "SELECT DISTINCT verdict FROM cloudtarn.log_files");
+    assert_eq!(verdicts, ["valid"]);
+}
+
 /// A way to harm a bucket, and whether AWS's validator sees it.
 type Attack = (&'static str, bool, fn(&mut BTreeMap<String, Object>));
 

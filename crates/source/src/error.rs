@@ -160,6 +160,17 @@ pub enum Error {
         /// The store's own words.
         detail: String,
     },
+    /// CloudTrail's public keys could not be had.
+    #[error(
+        "cannot fetch CloudTrail's public keys of region `{region}`: {detail}; save them with `aws cloudtrail \
+         list-public-keys --region {region}` and give the file with --keys"
+    )]
+    PublicKeys {
+        /// The region that was asked.
+        region: String,
+        /// Why not.
+        detail: String,
+    },
     /// A background task ended early.
     #[error("reading `{uri}` was interrupted; the program is shutting down")]
     Interrupted {

@@ -20,6 +20,7 @@ mod filter;
 mod folder;
 mod layout;
 mod object;
+mod public_keys;
 mod roles;
 mod s3;
 mod visits;
@@ -31,6 +32,7 @@ pub use credentials::Keys;
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use object::{LogObject, Stored};
+pub use public_keys::list_public_keys;
 pub use roles::{AskCode, Roles};
 pub use visits::{Report, Settled, Visited};
 

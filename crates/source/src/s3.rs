@@ -6,6 +6,7 @@ mod site;
 mod throttle;
 
 pub(crate) use client::causes;
+pub(crate) use site::domain;
 
 use crate::credentials::{Chain, Loaded, load, variable};
 use crate::roles::sts;

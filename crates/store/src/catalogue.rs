@@ -108,6 +108,10 @@ impl Catalogue {
         Ok(())
     }
 
+    pub(crate) fn is_writable(&self) -> Result<bool> {
+        Ok(!self.connection.is_readonly("main")?)
+    }
+
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -129,7 +133,8 @@ impl Catalogue {
             return Err(Error::Format { path: root.to_path_buf(), found, known: FORMAT });
         }
         let mut catalogue = Self { connection, root: root.to_path_buf() };
-        if (1..FORMAT).contains(&found) {
+        // Of an older store that cannot be written, the events can still be read.
+        if (1..FORMAT).contains(&found) && catalogue.is_writable()? {
             catalogue.bring_up()?;
         }
         Ok(catalogue)

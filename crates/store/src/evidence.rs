@@ -223,6 +223,14 @@ impl Store {
         Ok(())
     }
 
+    /// Whether keys and verdicts can be kept: evidence may lie on a disk that cannot be written.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn is_writable(&self) -> Result<bool> {
+        self.catalogue().is_writable()
+    }
+
     /// Whether nothing was taken in since the last verification that was kept.
     ///
     /// # Errors

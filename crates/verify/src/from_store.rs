@@ -68,12 +68,12 @@ fn group_of(groups: &mut BTreeMap<(String, String, String), Group>, place: Belon
 }
 
 /// Verifies the whole store with the keys that it has, if anything was taken in since the last time, and keeps the verdicts
-/// in it. Tells whether it did.
+/// in it, if it can be written. Tells whether it did.
 ///
 /// # Errors
 /// The store's.
 pub fn refresh(store: &Store, force: bool) -> Result<bool> {
-    if !force && store.is_verified()? {
+    if !store.is_writable()? || (!force && store.is_verified()?) {
         return Ok(false);
     }
     let mut keys = PublicKeys::default();

@@ -30,7 +30,7 @@ pub use evidence::{DigestEvidence, Group, LogEvidence, Seen, Unreadable};
 pub use finding::{Counts, Finding};
 pub use from_source::{Progress, of_source};
 pub use from_store::{hours, of_store, refresh, row};
-pub use report::{Hour, RegionReport, Report, Verifier};
+pub use report::{Ask, Hour, RegionReport, Report, Verifier};
 
 pub(crate) use report::Expected;
 

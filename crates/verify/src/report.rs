@@ -146,8 +146,15 @@ pub struct Verifier<'a> {
     /// Now, UTC milliseconds: the newest digests are on their way.
     now: i64,
     give: &'a mut dyn FnMut(&Finding) -> Result<()>,
+    /// Asked for keys that are not at hand.
+    ask: Option<Box<Ask<'a>>>,
+    /// What was asked: regions, and the time that was covered.
+    asked: BTreeMap<String, (i64, i64)>,
     done: Vec<Done>,
 }
+
+/// Gives the public keys of a region that are valid between two times (UTC milliseconds), as far as it can.
+pub type Ask<'a> = dyn FnMut(&str, i64, i64) -> PublicKeys + 'a;
 
 impl std::fmt::Debug for Verifier<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -160,7 +167,40 @@ impl<'a> Verifier<'a> {
     pub fn new(keys: PublicKeys, scope: Scope, give: &'a mut dyn FnMut(&Finding) -> Result<()>) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now = now.map_or(0, |age| age.as_millis() as i64);
-        Self { keys, scope, now, give, done: Vec::new() }
+        Self { keys, scope, now, give, ask: None, asked: BTreeMap::new(), done: Vec::new() }
+    }
+
+    /// Asks `ask` for the keys of digests that none of the keys at hand verifies.
+    #[must_use]
+    pub fn asking(mut self, ask: impl FnMut(&str, i64, i64) -> PublicKeys + 'a) -> Self {
+        self.ask = Some(Box::new(ask));
+        self
+    }
+
+    /// Gets the keys that the group's digests name, if they can be had.
+    fn get_keys(&mut self, group: &Group) {
+        let Some(ask) = &mut self.ask else { return };
+        let mut wanted: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+        for evidence in &group.digests {
+            let Ok((digest, _)) = &evidence.read else { continue };
+            if self.keys.get(&digest.fingerprint).is_some() {
+                continue;
+            }
+            let Some(region) = chain::home_region(digest) else { continue };
+            // Backfill digests are signed when they are made.
+            let generated = evidence.metadata.generated.as_deref().and_then(cloudtarn_record::timestamp::parse);
+            let time = generated.unwrap_or(digest.end);
+            let span = wanted.entry(region.to_owned()).or_insert((time, time));
+            *span = (span.0.min(time - HOUR), span.1.max(time + HOUR));
+        }
+        for (region, (from, until)) in wanted {
+            if self.asked.get(&region).is_some_and(|(first, last)| *first <= from && until <= *last) {
+                continue;
+            }
+            ask(&region, from, until).iter().for_each(|key| self.keys.add(key.clone()));
+            let asked = self.asked.entry(region).or_insert((from, until));
+            *asked = (asked.0.min(from), asked.1.max(until));
+        }
     }
 
     /// Which part is looked at.
@@ -183,6 +223,7 @@ impl<'a> Verifier<'a> {
             empty_hours: 0,
             span: None,
         };
+        self.get_keys(&group);
         let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
         let chains = chain::judge(&group, &self.keys, &self.scope);
         for finding in digest_findings(&group, &chains) {
