@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use cloudtarn_query::{Limits, Session};
-use cloudtarn_source::Day;
+use cloudtarn_report::time::Zone;
 use cloudtarn_store::Store;
 
 use crate::location::Location;
 use crate::output::{self, Format};
+use crate::time::Days;
 use crate::verify::Keys;
 
 /// The command line of `coverage`.
@@ -31,12 +32,8 @@ pub(crate) struct Args {
     /// Only this region; may be given several times.
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
-    /// Only from this day (UTC) on.
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = crate::ingest::day)]
-    since: Option<Day>,
-    /// Only until the end of this day (UTC).
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = crate::ingest::day)]
-    until: Option<Day>,
+    #[command(flatten)]
+    days: Days,
     /// Only what is not proven.
     #[arg(long)]
     gaps: bool,
@@ -61,18 +58,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let format = args.output.unwrap_or(if terminal { Format::Table } else { Format::Csv });
     let session = Session::new(Some(store), Limits::default())?;
     crate::query::threads()?.block_on(async {
-        let mut query = session.query(&statement(args)).await?;
+        let mut query = session.query(&statement(args)?).await?;
         let mut out: Box<dyn Write + Send> = match &args.output_file {
             Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
             None => Box::new(std::io::stdout()),
         };
-        output::write(&mut query, format, &mut out).await?;
+        let care = output::Care { terminal, spreadsheet: false };
+        output::write(&mut query, format, Zone::UTC, care, &mut out).await?;
         out.flush()?;
         Ok(())
     })
 }
 
-fn statement(args: &Args) -> String {
+fn statement(args: &Args) -> Result<String> {
+    let (since, until) = args.days.resolve()?;
     let mut conditions = Vec::new();
     for (column, wanted) in [("account", &args.accounts), ("region", &args.regions)] {
         if !wanted.is_empty() {
@@ -80,10 +79,10 @@ fn statement(args: &Args) -> String {
             conditions.push(format!("{column} IN ({})", list.join(", ")));
         }
     }
-    if let Some(since) = args.since {
+    if let Some(since) = since {
         conditions.push(format!("hour >= TIMESTAMP '{since} 00:00:00'"));
     }
-    if let Some(until) = args.until {
+    if let Some(until) = until {
         conditions.push(format!("hour < TIMESTAMP '{} 00:00:00'", until.next()));
     }
     if args.gaps {
@@ -91,10 +90,10 @@ fn statement(args: &Args) -> String {
     }
     let filter = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     if args.hours {
-        return format!("SELECT * FROM cloudtarn.coverage {filter} ORDER BY account, region, hour");
+        return Ok(format!("SELECT * FROM cloudtarn.coverage {filter} ORDER BY account, region, hour"));
     }
     // Hours that follow each other in one state have the same difference of their places: among all, and in the state.
-    format!(
+    Ok(format!(
         "SELECT account, region, min(hour) AS since, date_add('hour', 1, max(hour)) AS until, count(*) AS hours, state,
                 sum(digests) AS digests, sum(log_files) AS log_files, sum(events) AS events, min(reason) AS reason
          FROM (SELECT *, row_number() OVER (PARTITION BY account, region ORDER BY hour)
@@ -102,5 +101,5 @@ fn statement(args: &Args) -> String {
                FROM cloudtarn.coverage) AS marked
          {filter}
          GROUP BY account, region, state, stretch ORDER BY account, region, since"
-    )
+    ))
 }

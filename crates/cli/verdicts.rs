@@ -1,13 +1,13 @@
 //! Verdicts on standard output: tables for the eye, JSON, NDJSON, CSV.
 
 use std::collections::BTreeMap;
-use std::io::{Result, Write};
+use std::io::{IsTerminal, Result, Write};
 
 use cloudtarn_verify::{Counts, Finding, Hour, RegionReport, Report, Verdict};
 use comfy_table::CellAlignment;
 use serde_json::{Value as Json, json};
 
-use crate::output::{field, lined_table, printable};
+use crate::output::{Care, field, lined_table, printable};
 use crate::units::count;
 
 /// How many files with a fault are told on a terminal, unless all are asked for.
@@ -94,11 +94,12 @@ impl<W: Write> Writer<W> {
     }
 
     fn row(&mut self, cells: &[Option<&str>]) -> Result<()> {
+        let care = Care { terminal: std::io::stdout().is_terminal(), ..Care::default() };
         for (index, cell) in cells.iter().enumerate() {
             if index > 0 {
                 self.out.write_all(b",")?;
             }
-            field(cell.unwrap_or_default(), &mut self.out)?;
+            field(cell.unwrap_or_default(), care, &mut self.out)?;
         }
         self.out.write_all(b"\n")
     }

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use cloudtarn_record::digest::keys::{PublicKey, PublicKeys};
-use cloudtarn_source::{Day, Source};
+use cloudtarn_source::Source;
 use cloudtarn_store::{Store, Verdicts};
 use cloudtarn_verify::{Finding, Progress, Report, Scope, Verdict, Verifier};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::access::Access;
 use crate::location::Location;
+use crate::time::Days;
 use crate::units;
 use crate::verdicts::{Form, Writer};
 
@@ -59,12 +60,9 @@ pub(crate) struct Args {
     /// Only this region; may be given several times.
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
-    /// Only from this day (UTC) on.
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = crate::ingest::day)]
-    since: Option<Day>,
-    /// Only until the end of this day (UTC); digests that end before it are then told as missing.
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = crate::ingest::day)]
-    until: Option<Day>,
+    /// Digests that end before --until are then told as missing.
+    #[command(flatten)]
+    days: Days,
     /// Tell of every file and not only of those that are not valid.
     #[arg(long)]
     all: bool,
@@ -139,8 +137,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         None => Box::new(std::io::stdout().lock()),
     };
     let mut writer = Writer::new(args.output, args.all, BufWriter::new(out));
-    let scope =
-        Scope { accounts: args.accounts.clone(), regions: args.regions.clone(), since: args.since, until: args.until };
+    let (since, until) = args.days.resolve()?;
+    let scope = Scope { accounts: args.accounts.clone(), regions: args.regions.clone(), since, until };
     let fetched = Fetched::default();
     let report = match &args.source {
         Some(source) => source_report(source, args, scope, &mut writer, &fetched)?,

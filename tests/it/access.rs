@@ -1,6 +1,7 @@
 //! Whose credentials: all the ways to come by them, and what is said when they do not do.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -240,5 +241,88 @@ fn region_requester_pays_path_style_and_public_buckets() {
         let ended = output(command).await;
         // The server wants signatures; the message says that there were none.
         assert!(ended.code == Some(1) && ended.err.contains("requests go unsigned"), "{}", ended.err);
+    });
+}
+
+/// A server with one answer for each beginning of a path; everything else is not found. It ends with the test's process.
+fn canned(answers: Vec<(&'static str, String)>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 8192];
+            let read = stream.read(&mut request).unwrap_or(0);
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let path = request.split_whitespace().nth(1).unwrap_or_default();
+            let found = answers.iter().find(|(begin, _)| path.starts_with(begin));
+            let (status, body) = found.map_or(("404 Not Found", ""), |(_, body)| ("200 OK", body.as_str()));
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nx-aws-ec2-metadata-token-ttl-seconds: 21600\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn containers_instances_web_identities_and_sso() {
+    with_bucket(200, async |served| {
+        let (id, secret) = (served.server.access_key(), served.server.secret_key());
+        let json = format!(
+            r#"{{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"{id}","SecretAccessKey":"{secret}","Token":"t","LastUpdated":"2026-01-01T00:00:00Z","Expiration":"2099-01-01T00:00:00Z"}}"#
+        );
+        let container = canned(vec![("/creds", json.clone())]);
+        let uri = format!("{container}/creds");
+        well(&configured(served, "", &[], &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri)]).await);
+        served.assert_whole();
+
+        let instance = canned(vec![
+            ("/latest/api/token", "token".to_owned()),
+            ("/latest/meta-data/iam/security-credentials/reader", json.clone()),
+            ("/latest/meta-data/iam/security-credentials", "reader".to_owned()),
+        ]);
+        let variables =
+            [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.as_str())];
+        well(&configured(served, "", &[], &variables).await);
+
+        let sts = StsServer::start("111122223333", vec![role(served, 0)]).await.unwrap();
+        let token = served.folder.path().join("token");
+        fs::write(&token, "a web identity").unwrap();
+        let variables = [
+            ("AWS_ENDPOINT_URL_STS", sts.endpoint()),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", text(&token)),
+            ("AWS_ROLE_ARN", ROLE),
+            ("AWS_ROLE_SESSION_NAME", "web"),
+        ];
+        well(&configured(served, "", &[], &variables).await);
+        assert_eq!(sts.sessions(), ["web"]);
+
+        let sso = canned(vec![(
+            "/federation/credentials",
+            format!(
+                r#"{{"roleCredentials":{{"accessKeyId":"{id}","secretAccessKey":"{secret}","sessionToken":"t","expiration":4070908800000}}}}"#
+            ),
+        )]);
+        let start = "https://example.awsapps.com/start";
+        let cache = served.folder.path().join(".aws/sso/cache");
+        fs::create_dir_all(&cache).unwrap();
+        let login = |expires: &str| {
+            // The file's name is the SHA-1 of the start URL.
+            let text =
+                format!(r#"{{"accessToken":"t","expiresAt":"{expires}","region":"us-east-1","startUrl":"{start}"}}"#);
+            fs::write(cache.join("e8be5486177c5b5392bd9aa76563515b29358e6e.json"), text).unwrap();
+        };
+        let config = format!(
+            "[profile sso]\nsso_start_url = {start}\nsso_region = us-east-1\nsso_account_id = 111122223333\nsso_role_name = reader\n"
+        );
+        let variables = [("HOME", text(served.folder.path())), ("AWS_ENDPOINT_URL_SSO", sso.as_str())];
+        login("2099-01-01T00:00:00Z");
+        well(&configured(served, &config, &["--profile", "sso"], &variables).await);
+        login("2020-01-01T00:00:00Z");
+        let ended = configured(served, &config, &["--profile", "sso"], &variables).await;
+        assert!(ended.code == Some(1) && ended.err.contains("aws sso login"), "{}", ended.err);
     });
 }

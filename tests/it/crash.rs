@@ -48,7 +48,7 @@ fn killed_ten_times_and_resumed_gives_the_same_table() {
 }
 
 /// Every point at which a crash matters, in the first commit and in a later one. A debug build is killed there when told to.
-#[cfg(debug_assertions)]
+#[cfg(all(unix, debug_assertions))]
 #[test]
 fn killed_at_every_point_and_resumed_gives_the_same_table() {
     let folder = tempfile::tempdir().unwrap();

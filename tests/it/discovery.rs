@@ -170,6 +170,7 @@ fn buckets_with_other_logs_and_several_prefixes() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn following_takes_in_what_comes() {
     with_bucket(0, async |served| {

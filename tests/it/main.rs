@@ -3,6 +3,7 @@
 
 mod access;
 mod answers;
+mod bundles;
 mod compatibility;
 mod coverage;
 mod crash;
@@ -13,6 +14,8 @@ mod ingest;
 mod limits;
 mod million;
 mod moto;
+mod output;
+mod packs;
 mod plans;
 mod program;
 mod refusals;

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use cloudtarn_record::digest::sha256;
 use cloudtarn_record::digest::signature::Metadata;
 use cloudtarn_record::{Chunk, Content, Decoded, Decoder, Error as RecordError, Origin};
-use cloudtarn_source::{Kind, LogObject, Source, Stored};
+use cloudtarn_source::{Kind, LogObject, Member, Source, Stored};
 use cloudtarn_store::{DigestFile, Fate, LogFile};
 use futures::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::bundle::Token;
 use crate::summary::Problem;
 
 /// A group ends with the file that brings it to this many stored bytes …
@@ -27,6 +29,10 @@ pub(crate) struct Group {
     /// What the ledger has of other versions, by place in `objects`.
     priors: Vec<(usize, Prior)>,
     pub(crate) bytes: u64,
+    /// Of a bundle's members: what they are members of, their bytes, and the room that these take.
+    pub(crate) bundle: Option<Token>,
+    pub(crate) bodies: Vec<Bytes>,
+    room: Vec<OwnedSemaphorePermit>,
 }
 
 /// An earlier version of a file.
@@ -38,7 +44,13 @@ pub(crate) struct Prior {
 
 impl Group {
     pub(crate) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), objects: Vec::new(), priors: Vec::new(), bytes: 0 }
+        let source = Arc::clone(source);
+        Self { source, objects: vec![], priors: vec![], bytes: 0, bundle: None, bodies: vec![], room: vec![] }
+    }
+
+    /// A group for members of a bundle.
+    pub(crate) fn of_bundle(source: &Arc<Source>, token: &Token) -> Self {
+        Self { bundle: Some(token.clone()), ..Self::new(source) }
     }
 
     pub(crate) fn push(&mut self, object: LogObject, prior: Option<Prior>) {
@@ -47,13 +59,19 @@ impl Group {
         self.objects.push(object);
     }
 
+    pub(crate) fn push_member(&mut self, member: Member, prior: Option<Prior>) {
+        self.push(member.object, prior);
+        self.bodies.push(member.body);
+        self.room.push(member.room);
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= GROUP_BYTES || self.objects.len() >= GROUP_FILES
     }
 
-    /// Whether threads can read the files themselves.
+    /// Whether threads need not wait for the files.
     pub(crate) fn is_local(&self) -> bool {
-        self.objects.first().is_some_and(|object| !object.uri.starts_with("s3://"))
+        self.bundle.is_some() || self.objects.first().is_some_and(|object| !object.uri.starts_with("s3://"))
     }
 }
 
@@ -64,6 +82,10 @@ pub(crate) struct Done {
     pub(crate) files: Vec<LogFile>,
     pub(crate) digests: Vec<DigestFile>,
     pub(crate) unread: Vec<Problem>,
+    pub(crate) control_messages: u64,
+    pub(crate) other_log_events: u64,
+    /// What the files are members of.
+    pub(crate) bundle: Option<Token>,
     /// Files whose bytes are others than an earlier run read at their address.
     pub(crate) changed: Vec<Problem>,
     /// Files that were written again with the same bytes.
@@ -106,18 +128,19 @@ pub(crate) async fn fetch(group: &Group) -> Vec<Result<Stored, String>> {
         .await
 }
 
-/// Decodes the files of a group; without bodies it reads them first, on this thread.
+/// Decodes the files of a group; without bodies it reads them first, on this thread, unless they are a bundle's members.
 pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Stored, String>>>, max_file_size: usize) -> Done {
-    let mut done = Done::default();
+    let mut done = Done { bundle: group.bundle.clone(), ..Done::default() };
     let mut decoder = Decoder::new(max_file_size);
     let mut chunk = Chunk::default();
     let mut bodies = bodies.map(Vec::into_iter);
     let mut priors = group.priors.iter().peekable();
     for (index, object) in group.objects.iter().enumerate() {
         let prior = priors.next_if(|(at, _)| *at == index).map(|(_, prior)| prior);
-        let body = match bodies.as_mut().and_then(Iterator::next) {
-            Some(body) => body,
-            None => read(group, object).map_err(|error| error.to_string()),
+        let body = match (bodies.as_mut().and_then(Iterator::next), group.bodies.get(index)) {
+            (Some(body), _) => body,
+            (None, Some(body)) => Ok(Stored { bytes: body.clone(), metadata: vec![] }),
+            (None, None) => read(group, object).map_err(|error| error.to_string()),
         };
         let Stored { bytes: body, metadata } = match body {
             Ok(stored) => stored,
@@ -145,6 +168,10 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Stored, String>>>,
                 done.unread.push(Problem { path: object.uri.clone(), reason: error.to_string() });
             }
             decoded => {
+                if let Ok(decoded) = &decoded {
+                    done.control_messages += u64::from(decoded.control_messages);
+                    done.other_log_events += u64::from(decoded.other_log_events);
+                }
                 let file = log_file(object, &body, decoded, decoder.content());
                 done.compare(prior, &file);
                 done.files.push(file);
@@ -173,7 +200,7 @@ fn log_file(
         Ok(decoded) => (fate(&decoded), decoded),
         Err(RecordError::NotCloudTrail(reason)) => (Fate::NotCloudTrail(reason), Decoded::default()),
         // Only a file that is named like a log file should have been one.
-        Err(error @ RecordError::NotJson(_)) if object.kind.is_none() => {
+        Err(error @ RecordError::NotJson(_)) if object.kind.is_none_or(|kind| !kind.holds_events()) => {
             (Fate::NotCloudTrail(error.to_string()), Decoded::default())
         }
         Err(error) => (Fate::Broken(error.to_string()), Decoded::default()),

@@ -10,9 +10,10 @@ pub(crate) use site::domain;
 
 use crate::credentials::{Chain, Loaded, load, variable};
 use crate::roles::sts;
-use crate::walk::{Entry, Level, Tree, in_order};
+use crate::walk::{Entry, Level, Size, Tree, in_order};
 use crate::{Effort, Error, Filter, LogObject, Options, Result, Stored, Whereabouts};
 use aws_types::service_config::ServiceConfigKey;
+use bytes::Bytes;
 use chrono::{DateTime, Datelike, Utc};
 use client::{Answer, Client, Failure, Request, Setup};
 use cloudtarn_record::key::{Day, FileName, ROOT, is_organization};
@@ -31,7 +32,7 @@ const CALLER: Duration = Duration::from_secs(10);
 /// Files of one folder that a level holds; of more it only says that there are more.
 pub(crate) const KEPT: usize = 50_000;
 /// Parts of one folder that are listed side by side.
-const PARTS: usize = 12;
+const PARTS: usize = 6;
 
 /// A bucket.
 #[derive(Debug)]
@@ -81,18 +82,28 @@ impl Bucket {
 
     /// Reads an object, if it still is the one that was listed, with the metadata that was stored with it.
     pub(crate) async fn fetch(&self, object: &LogObject) -> Result<Stored> {
+        self.get(object, None).await
+    }
+
+    /// Reads a part of an object, which may not be empty, if it still is the one that was listed.
+    pub(crate) async fn read_range(&self, object: &LogObject, part: std::ops::Range<u64>) -> Result<Bytes> {
+        Ok(self.get(object, Some(part)).await?.bytes)
+    }
+
+    async fn get(&self, object: &LogObject, part: Option<std::ops::Range<u64>>) -> Result<Stored> {
         let key = self.key(&object.uri)?;
         // A version made of size and time is no ETag, and only a GET can tell whether it still holds.
         let tag = Some(object.version.as_str()).filter(|version| !version.starts_with(&format!("{}-", object.size)));
-        let request = Request { method: Method::GET, key, query: Vec::new(), only: tag };
+        let size = part.as_ref().map_or(object.size, |part| part.end - part.start);
+        let request = Request { method: Method::GET, key, query: Vec::new(), only: tag, part };
         let read = self.client.send(&request, |answer| {
             let found = found(&answer);
             if found != object.version && !same_age(&object.version, &answer) {
                 return Ok(Err(refusal::changed(object, &found)));
             }
             let came = answer.body.len() as u64;
-            if came != object.size {
-                return Err(Failure::Garbled(format!("{came} bytes came, listed were {}", object.size)));
+            if came != size {
+                return Err(Failure::Garbled(format!("{came} bytes came, listed were {size}")));
             }
             let named = |name: &str| name.strip_prefix("x-amz-meta-").map(ToOwned::to_owned);
             let metadata = answer.headers.iter().filter_map(|(name, value)| {
@@ -112,7 +123,7 @@ impl Bucket {
     /// What became of an object that is not listed any more.
     pub(crate) async fn whereabouts(&self, uri: &str) -> Result<Whereabouts> {
         let key = self.key(uri)?;
-        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None };
+        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None, part: None };
         match self.client.send(&request, Ok).await {
             Ok(_) => Ok(Whereabouts::There),
             Err(Failure::Refused { marker: Some(version), .. }) => Ok(Whereabouts::Hidden { version }),
@@ -143,7 +154,7 @@ impl Bucket {
             ("max-keys", ask.most),
         ];
         query.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        let request = Request { method: Method::GET, key: "", query, only: None };
+        let request = Request { method: Method::GET, key: "", query, only: None, part: None };
         let page = self.client.send(&request, |answer| match listing::read(&answer.body) {
             Ok(Document::Page(page)) => Ok(page),
             Ok(Document::Refusal(refusal)) => Err(Failure::Refused { status: 200, refusal, marker: None, date: None }),
@@ -238,6 +249,21 @@ fn same_age(listed: &str, answer: &Answer) -> bool {
     seconds.is_some() && seconds == modified(answer).map(|time| time.timestamp())
 }
 
+/// The day of the month in a key below the prefix of a month.
+fn day_in(prefix: &str, key: &str) -> Option<u32> {
+    let (day, _) = key.strip_prefix(prefix)?.split_once('/')?;
+    (day.len() == 2).then(|| day.parse().ok())?.filter(|day| (1..=31).contains(day))
+}
+
+/// Where to part the rest of a month, as [`parts`] does for a day.
+fn parts_of_month(prefix: &str, last: &str) -> Vec<String> {
+    let Some(day) = day_in(prefix, last) else { return Vec::new() };
+    let rest = 31 - day;
+    let count = rest.div_ceil(day).max(1);
+    // The keys of a day come after the name of its folder.
+    (1..count).map(|part| format!("{prefix}{:02}", day + 1 + rest * part / count)).collect()
+}
+
 /// Where to part the rest of a day that is too long for one page: keys between `last` and the day's end, so that each part holds
 /// about a page if the rest of the day is like its beginning. Empty if the name tells no time.
 fn parts(prefix: &str, last: &str) -> Vec<String> {
@@ -261,7 +287,7 @@ impl Tree for Bucket {
         if !key.rsplit('/').next().is_some_and(|name| name.contains('.')) {
             return Ok(None);
         }
-        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None };
+        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None, part: None };
         let found = self.client.send(&request, |answer| {
             let size = answer.header("content-length").and_then(|size| size.parse().ok()).unwrap_or_default();
             Ok(Object { key: key.to_owned(), version: found(&answer), size })
@@ -302,7 +328,7 @@ impl Tree for Bucket {
         self.pages(Range { prefix: prefix(&folder), flat: true, ..Range::default() })
     }
 
-    /// Pages without folders. A day that is longer than a page is parted by the times in its files' names.
+    /// Pages without folders. A day that is longer than a page is parted by the times in its files' names, a month by days.
     fn below(self: Arc<Self>, folder: String) -> BoxStream<'static, Result<Entry>> {
         let prefix = prefix(&folder);
         stream::once(async move {
@@ -313,7 +339,10 @@ impl Tree for Bucket {
             let last = page.next.take().and(page.objects.last()).map(|last| last.key.clone());
             let files = stream::iter(page.objects.into_iter().filter_map(entry).map(Ok).collect::<Vec<_>>());
             let Some(last) = last else { return files.boxed() };
-            let bounds = parts(&prefix, &last);
+            let bounds = match parts(&prefix, &last) {
+                none if none.is_empty() => parts_of_month(&prefix, &last),
+                bounds => bounds,
+            };
             let starts = std::iter::once(last).chain(bounds.clone());
             let ends = bounds.into_iter().map(Some).chain([None]);
             let uri = self.uri(&folder);
@@ -328,9 +357,18 @@ impl Tree for Bucket {
         .boxed()
     }
 
-    async fn small(&self, folder: &str) -> Option<Vec<Entry>> {
-        let page = self.page(&prefix(folder), &Ask::default()).await.ok()?;
-        page.next.is_none().then(|| page.objects.into_iter().filter_map(entry).collect())
+    async fn size(&self, month: &str) -> Size {
+        let prefix = prefix(month);
+        let Ok(page) = self.page(&prefix, &Ask::default()).await else { return Size::Busy };
+        if page.next.is_none() {
+            return Size::Small(page.objects.into_iter().filter_map(entry).collect());
+        }
+        let last = page.objects.last().and_then(|last| day_in(&prefix, &last.key));
+        let first = page.objects.first().and_then(|first| day_in(&prefix, &first.key));
+        match last.zip(first) {
+            Some((last, first)) if last > first => Size::Middling,
+            _ => Size::Busy,
+        }
     }
 
     fn days(

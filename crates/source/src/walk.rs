@@ -6,7 +6,8 @@
 //! days, and some of the listings under way, not the bucket. Files outside the layout come in their day's turn if their names have
 //! one and they are few; the others come at the end.
 //!
-//! A month of a region that is small enough for one answer is taken in one; only of the others the days are asked for.
+//! Only of busy regions, which fill a page a day, the days are asked for: a month that is small enough for one answer is taken in one,
+//! and waits for its days; one that takes some answers is listed whole, after the busy ones' days.
 //!
 //! Days that are settled ([`Settled`]) are left out. Where only the newest days of a region are not, a tree that can list from a
 //! day on does so at once, which is one request a region and not one a year, a month and a day.
@@ -91,9 +92,9 @@ pub(crate) trait Tree: Send + Sync + 'static {
         stream::once(listing).flatten().boxed()
     }
 
-    /// Everything in a folder, if that costs no more than to list its folders; `None` if there is more, or if that fails.
-    fn small(&self, _folder: &str) -> impl Future<Output = Option<Vec<Entry>>> + Send {
-        ready(None)
+    /// How much there is in the folder of a month; [`Size::Busy`] also where that fails, or is no use to know.
+    fn size(&self, _month: &str) -> impl Future<Output = Size> + Send {
+        ready(Size::Busy)
     }
 
     /// Everything in a folder of years from one day on, up to and with another, in the order of days; `None` if that costs more
@@ -122,6 +123,17 @@ pub(crate) trait Tree: Send + Sync + 'static {
 
     /// How many listings may be under way.
     fn width(&self) -> usize;
+}
+
+/// How much there is in a month.
+#[derive(Debug)]
+pub(crate) enum Size {
+    /// This, and no more.
+    Small(Vec<Entry>),
+    /// So little that to ask for each day would cost more than to list it whole.
+    Middling,
+    /// So much that its days are worth a listing each.
+    Busy,
 }
 
 fn join(folder: &str, name: &str) -> String {
@@ -168,6 +180,11 @@ pub(crate) fn walk<T: Tree>(
     let (out, mut received) = mpsc::channel(AHEAD);
     let place = Place::of(&root);
     let foreign = place.step == Step::Foreign || filter.kinds.contains(&Kind::Other);
+    let mut filter = filter;
+    // Who asks for another service's folder by its name wants what is in it.
+    if foreign && !filter.kinds.is_empty() {
+        filter.kinds.push(Kind::Other);
+    }
     let walk = Walk {
         tree,
         filter,
@@ -214,6 +231,13 @@ impl Node {
         (0..up).fold(self.path.as_str(), |path, _| path.rsplit_once('/').map_or("", |(above, _)| above))
     }
 
+    /// The place of a file below.
+    fn place_of(&self, path: &str) -> Place {
+        let below = path.strip_prefix(&self.path).unwrap_or(path);
+        let folders = below.rsplit_once('/').map_or("", |(folders, _)| folders);
+        folders.split('/').filter(|name| !name.is_empty()).fold(self.place.clone(), |place, name| place.child(name))
+    }
+
     /// First and last day that the folder may hold by its name.
     fn days(&self) -> Option<(Day, Day)> {
         let Place { year, month, day, .. } = self.place;
@@ -249,10 +273,11 @@ type Listed = (Node, Result<Level>);
 
 type Busy = Arc<Mutex<HashSet<String>>>;
 
-/// The folders of one month: the files of those that are small, and the days of the others.
+/// The folders of one month: the files of those that are small, those to be listed whole, and the days of the others.
 #[derive(Default)]
 struct Month {
     small: Vec<(Node, Vec<Entry>)>,
+    middling: Vec<Node>,
     levels: Vec<Listed>,
 }
 
@@ -415,6 +440,7 @@ impl<T: Tree> Walk<T> {
                 if let Some(last) = last {
                     self.emit_dated(last).await?;
                 }
+                self.list_whole(month.middling).await?;
             }
         }
         Ok(())
@@ -498,6 +524,25 @@ impl<T: Tree> Walk<T> {
         .await
     }
 
+    /// Lists months whole, without the days in them that are settled.
+    async fn list_whole(&mut self, months: Vec<Node>) -> Walked {
+        let tree = Arc::clone(&self.tree);
+        let settled = Arc::new(self.settled.clone());
+        let folders = months.into_iter().map(move |node| {
+            let files = Arc::clone(&tree).below(node.path.clone());
+            if settled.spans(&tree.uri(node.of_years())).is_empty() {
+                return (node, files);
+            }
+            let (settled, years, month) = (Arc::clone(&settled), tree.uri(node.of_years()), node.clone());
+            let files = files.filter(move |file| {
+                let day = file.as_ref().ok().and_then(|entry| month.place_of(&entry.path).day);
+                ready(!day.is_some_and(|day| settled.covers(&years, day, day)))
+            });
+            (node, files.boxed())
+        });
+        self.list_side_by_side(folders.collect()).await
+    }
+
     /// Emits the files of folders, in the folders' order.
     async fn list_side_by_side(&mut self, folders: Vec<(Node, BoxStream<'static, Result<Entry>>)>) -> Walked {
         enum Item {
@@ -510,7 +555,7 @@ impl<T: Tree> Walk<T> {
             folder.chain(files.map(Item::File)).boxed()
         });
         let lost = move || Item::File(Err(Error::Interrupted { uri: uri.clone() }));
-        let mut items = in_order(streams, self.tree.width(), lost);
+        let mut items = in_order(streams, self.tree.width().div_ceil(3), lost);
         let mut within = None;
         while let Some(item) = items.next().await {
             match item {
@@ -623,7 +668,7 @@ impl<T: Tree> Walk<T> {
     }
 }
 
-/// Lists the folders of a month. A folder whose months were too large before is not tried again.
+/// Lists the folders of a month. A folder that had a busy month is not tried again.
 async fn month<T: Tree>(tree: Arc<T>, nodes: Vec<Node>, busy: Busy) -> Month {
     let kept = Arc::new(AtomicUsize::new(0));
     let width = tree.width();
@@ -632,29 +677,35 @@ async fn month<T: Tree>(tree: Arc<T>, nodes: Vec<Node>, busy: Busy) -> Month {
             (Arc::clone(&tree), Arc::clone(&busy), Arc::clone(&kept), node.of_years().to_owned());
         let path = node.path.clone();
         let small = tokio::spawn(async move {
-            let known = busy.lock().unwrap_or_else(PoisonError::into_inner).contains(&years);
-            if known || kept.load(Ordering::Relaxed) > SMALL {
-                return None;
+            if busy.lock().unwrap_or_else(PoisonError::into_inner).contains(&years) {
+                return Size::Busy;
             }
-            let small = tree.small(&path).await;
-            match &small {
-                Some(entries) => _ = kept.fetch_add(entries.len(), Ordering::Relaxed),
-                None => _ = busy.lock().unwrap_or_else(PoisonError::into_inner).insert(years),
+            if kept.load(Ordering::Relaxed) > SMALL {
+                return Size::Middling;
             }
-            small
+            let size = tree.size(&path).await;
+            match &size {
+                Size::Small(entries) => _ = kept.fetch_add(entries.len(), Ordering::Relaxed),
+                Size::Middling => {}
+                Size::Busy => _ = busy.lock().unwrap_or_else(PoisonError::into_inner).insert(years),
+            }
+            size
         });
-        async move { (node, small.await.unwrap_or_default()) }
+        async move { (node, small.await.unwrap_or(Size::Busy)) }
     });
     let mut tries = tries.buffered(width);
-    let (mut small, mut large) = (Vec::new(), Vec::new());
-    while let Some((node, entries)) = tries.next().await {
-        match entries {
-            Some(entries) => small.push((node, entries)),
-            None => large.push(node),
+    let mut month = Month::default();
+    let mut large = Vec::new();
+    while let Some((node, size)) = tries.next().await {
+        match size {
+            Size::Small(entries) => month.small.push((node, entries)),
+            Size::Middling => month.middling.push(node),
+            Size::Busy => large.push(node),
         }
     }
     drop(tries);
-    Month { small, levels: levels(&tree, large).collect().await }
+    month.levels = levels(&tree, large).collect().await;
+    month
 }
 
 /// The nodes at a step, and the others.

@@ -140,6 +140,10 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     pub(crate) fn event_data_stores(&self) -> Result<Vec<EventDataStore>> {
         let sql = "SELECT id, arn, name, category FROM event_data_store ORDER BY created, rowid";
         let mut statement = self.connection.prepare_cached(sql)?;

@@ -1,4 +1,4 @@
-//! A stand-in for STS: AssumeRole with its conditions, and GetCallerIdentity.
+//! A stand-in for STS: AssumeRole with its conditions, AssumeRoleWithWebIdentity, and GetCallerIdentity.
 
 use std::collections::HashMap;
 use std::io;
@@ -132,8 +132,9 @@ fn assume<'a>(
 ) -> (StatusCode, String) {
     let arn = field("RoleArn").unwrap_or_default();
     let found = state.roles.iter().find(|role| {
+        let web = field("Action") == Some("AssumeRoleWithWebIdentity") && field("WebIdentityToken").is_some();
         role.arn == arn
-            && role.callers.iter().any(|known| known == caller)
+            && (web || role.callers.iter().any(|known| known == caller))
             && role.external_id.as_deref().is_none_or(|id| field("ExternalId") == Some(id))
             && role.mfa.as_ref().is_none_or(|(serial, code)| {
                 (field("SerialNumber"), field("TokenCode")) == (Some(serial.as_str()), Some(code.as_str()))
@@ -151,12 +152,13 @@ fn assume<'a>(
     let key = role.keys.get(*begun).or(role.keys.last()).cloned().unwrap_or_default();
     *begun += 1;
     state.sessions.push(field("RoleSessionName").unwrap_or_default().to_owned());
+    let action = field("Action").unwrap_or_default();
     let expires = chrono::Utc::now() + role.lives;
     let text = format!(
-        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><AssumedRoleUser>\
+        "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result><AssumedRoleUser>\
          <Arn>{arn}/session</Arn><AssumedRoleId>AROA:session</AssumedRoleId></AssumedRoleUser><Credentials>\
          <AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>token</SessionToken>\
-         <Expiration>{}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
+         <Expiration>{}</Expiration></Credentials></{action}Result></{action}Response>",
         role.secret,
         expires.format("%Y-%m-%dT%H:%M:%SZ"),
     );
