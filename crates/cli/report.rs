@@ -41,7 +41,7 @@ enum Form {
 #[command(after_help = "Examples:
   cloudtarn report --pack all --out report.html
   cloudtarn report --pack console --pack access --since 2026-03-01 --format md
-  cloudtarn report --pack all --severity high --format ndjson --fail-on critical > findings.ndjson
+  cloudtarn report --pack exfiltration --format ndjson --fail-on critical > findings.ndjson
 
 For cron, a line each:
   cloudtarn ingest s3://log-archive --since 3d

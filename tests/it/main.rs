@@ -10,5 +10,6 @@ mod packs;
 mod plans;
 mod program;
 mod refusals;
+mod report;
 mod s3;
 mod slt;
