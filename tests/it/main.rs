@@ -6,6 +6,7 @@ mod compatibility;
 mod crash;
 mod fuzz;
 mod ingest;
+mod limits;
 mod packs;
 mod plans;
 mod program;
