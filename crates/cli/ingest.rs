@@ -31,10 +31,11 @@ const SHOWN: usize = 20;
   cloudtarn ingest ./bucket-copy
   cloudtarn ingest s3://log-archive/prefix --account 111122223333 --since 7d
   AWS_PROFILE=audit cloudtarn ingest s3://log-archive --store /evidence/case-7
+  ssh jump cat /evidence/case-7.tar.zst | cloudtarn ingest -
 
 A file that was taken in once is not read again. Exit codes: 0 all well, 1 failed, 2 bad usage, 3 some files broken.")]
 pub(crate) struct Args {
-    /// Folders, files, zip archives or s3://bucket/prefix.
+    /// Folders, files, bundles (tar, tar.gz, tar.zst, zip), s3://bucket/prefix, or - for standard input.
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     #[command(flatten)]
@@ -110,8 +111,12 @@ async fn ingest(args: &Args) -> Result<Summary> {
     let mut sources = Vec::with_capacity(args.sources.len());
     let source_options = cloudtarn_source::Options {
         max_entry_bytes: args.max_file_size as u64,
+        spool: Some(args.location.folder()?),
         ..cloudtarn_source::Options::default()
     };
+    if args.sources.iter().filter(|source| *source == "-").count() > 1 {
+        anyhow::bail!("standard input (-) can be read only once");
+    }
     for source in &args.sources {
         sources.push(Source::open(source, &source_options).await?);
     }
@@ -203,6 +208,13 @@ fn say(text: &str) {
 fn report(summary: &Summary, elapsed: Duration) {
     let seconds = elapsed.as_secs_f64();
     let mut lines = vec![format!("{} files listed", units::count(summary.listed))];
+    if summary.listed == 0 && summary.unlisted.count == 0 && summary.unread.count == 0 {
+        lines.push(
+            "  Logs of other services, and results of Lake queries (CloudTrail-Lake/), are only read in a folder or prefix \
+             that is given by its full name."
+                .to_owned(),
+        );
+    }
     let mut line = |count: u64, text: &str| {
         if count > 0 {
             lines.push(format!("  {:>10}  {text}", units::count(count)));
@@ -214,6 +226,7 @@ fn report(summary: &Summary, elapsed: Duration) {
     line(summary.already_broken, "of these known to be broken");
     line(summary.empty, "empty");
     line(summary.digests, "digests, which hold no events");
+    line(summary.bundles, "bundles, unpacked to the end");
     line(summary.not_cloudtrail.count, "not CloudTrail");
     line(summary.broken.count, "broken, or broken in part");
     line(summary.unread.count, "not readable now; the next run tries them again");
@@ -227,6 +240,8 @@ fn report(summary: &Summary, elapsed: Duration) {
     line(committed.duplicates, "duplicates of events that are there, byte for byte");
     line(committed.conflicts, "new events with the eventID of another that differs; all are kept");
     line(summary.broken_records, "more records were broken");
+    line(summary.control_messages, "control messages of CloudWatch Logs, which hold no events");
+    line(summary.other_log_events, "log events of other logs than CloudTrail's");
     lines.push(format!(
         "{} of JSON from {} in {seconds:.1} s ({}/s) to {} in {} data files",
         units::bytes(summary.inflated),

@@ -9,7 +9,9 @@ use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMilliseco
 use arrow::record_batch::RecordBatch;
 use cloudtarn_query::value::Value;
 use cloudtarn_query::{Query, Statistics};
+use cloudtarn_report::is_formula;
 pub(crate) use cloudtarn_report::json::printable;
+use cloudtarn_report::json::steers;
 use cloudtarn_report::time::Zone;
 use comfy_table::{ContentArrangement, Table, TableComponent};
 use futures::StreamExt;
@@ -33,17 +35,33 @@ pub(crate) enum Format {
     Parquet,
 }
 
-/// Writes a line on standard error; nothing to be done where that fails.
+/// What is done to cells, whose text attackers may have chosen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Care {
+    /// The result goes to a terminal: nothing in it may steer that.
+    pub(crate) terminal: bool,
+    /// The CSV is for a spreadsheet: no cell may be a formula.
+    pub(crate) spreadsheet: bool,
+}
+
+/// Writes a line on standard error; nothing to be done where that fails. Messages quote what logs say.
 pub(crate) fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "{message}");
+    let lines: Vec<_> = message.split('\n').map(printable).collect();
+    let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Writes the rows as they come; only the table is gathered, for its widths.
-pub(crate) async fn write(query: &mut Query, format: Format, zone: Zone, out: &mut (dyn Write + Send)) -> Result<()> {
+pub(crate) async fn write(
+    query: &mut Query,
+    format: Format,
+    zone: Zone,
+    care: Care,
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
     let mut out = BufWriter::new(out);
     match format {
         Format::Table => table(query, zone, &mut out).await?,
-        Format::Csv => csv(query, zone, &mut out).await?,
+        Format::Csv => csv(query, zone, care, &mut out).await?,
         Format::Json => json(query, zone, &mut out, true).await?,
         Format::Ndjson => json(query, zone, &mut out, false).await?,
         Format::Parquet => parquet(query, &mut out).await?,
@@ -110,7 +128,14 @@ async fn table(query: &mut Query, zone: Zone, out: &mut impl Write) -> Result<()
     Ok(())
 }
 
-fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
+fn field(text: &str, care: Care, out: &mut impl Write) -> std::io::Result<()> {
+    let mut text = std::borrow::Cow::Borrowed(text);
+    if care.spreadsheet && is_formula(&text) {
+        text = format!("'{text}").into();
+    }
+    if care.terminal {
+        text = printable(&text).into();
+    }
     if text.contains(['"', ',', '\n', '\r']) {
         write!(out, "\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -118,14 +143,14 @@ fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
     }
 }
 
-async fn csv(query: &mut Query, zone: Zone, out: &mut impl Write) -> Result<()> {
+async fn csv(query: &mut Query, zone: Zone, care: Care, out: &mut impl Write) -> Result<()> {
     // An error of the first rows comes before anything is written.
     let mut next = query.next().await.transpose()?;
     for (i, f) in query.schema().fields().iter().enumerate() {
         if i > 0 {
             out.write_all(b",")?;
         }
-        field(f.name(), out)?;
+        field(f.name(), care, out)?;
     }
     out.write_all(b"\n")?;
     while let Some(batch) = next {
@@ -135,7 +160,7 @@ async fn csv(query: &mut Query, zone: Zone, out: &mut impl Write) -> Result<()> 
                     out.write_all(b",")?;
                 }
                 if let Some(text) = cell(c, row, zone).text() {
-                    field(&text, out)?;
+                    field(&text, care, out)?;
                 }
             }
             out.write_all(b"\n")?;
@@ -143,6 +168,22 @@ async fn csv(query: &mut Query, zone: Zone, out: &mut impl Write) -> Result<()> 
         next = query.next().await.transpose()?;
     }
     Ok(())
+}
+
+/// The same JSON, with escapes for what a terminal would obey: serde_json leaves some of it as it is.
+fn inert(json: &str) -> std::borrow::Cow<'_, str> {
+    if !json.contains(steers) {
+        return json.into();
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            // All of these have four digits at most.
+            c if steers(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.into()
 }
 
 async fn json(query: &mut Query, zone: Zone, out: &mut impl Write, array: bool) -> Result<()> {
@@ -166,7 +207,7 @@ async fn json(query: &mut Query, zone: Zone, out: &mut impl Write, array: bool) 
             };
             out.write_all(separator)?;
             first = false;
-            serde_json::to_writer(&mut *out, &object)?;
+            out.write_all(inert(&serde_json::to_string(&object)?).as_bytes())?;
             if !array {
                 out.write_all(b"\n")?;
             }
@@ -214,4 +255,42 @@ async fn parquet(query: &mut Query, out: &mut (impl Write + Send)) -> Result<()>
         (None, None) => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn cell(text: &str, care: Care) -> String {
+        let mut out = Vec::new();
+        field(text, care, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn formulas_are_text_where_that_is_asked_for() {
+        let care = Care { spreadsheet: true, ..Care::default() };
+        for formula in ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "＝1", "=HYPERLINK(\"x\")"] {
+            let safe = cell(formula, care);
+            assert!(safe.trim_start_matches('"').starts_with('\''), "{safe}");
+            assert!(!cell(formula, Care::default()).contains("'="), "{formula}");
+        }
+        for (plain, written) in [("-5", "-5"), ("+1.5E3", "+1.5E3"), ("a=b", "a=b"), ("", ""), ("a,b", "\"a,b\"")] {
+            assert_eq!(cell(plain, care), written);
+        }
+        assert_eq!(cell("=a\"b\"", care), "\"'=a\"\"b\"\"\"");
+    }
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        let evil = "\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\r\n\u{7f}";
+        let care = Care { terminal: true, ..Care::default() };
+        assert!(!cell(evil, care).contains(steers));
+        assert_eq!(cell(evil, Care::default()), format!("\"{evil}\""));
+        let json = serde_json::to_string(evil).unwrap();
+        assert!(json.contains(steers) && !inert(&json).contains(steers));
+        assert_eq!(serde_json::from_str::<String>(&inert(&json)).unwrap(), evil);
+        assert_eq!(inert("{\"a\":\"é\"}"), "{\"a\":\"é\"}");
+    }
 }

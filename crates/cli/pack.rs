@@ -234,6 +234,7 @@ fn ask(args: &SelectionArgs, asked: &Asked, location: &Location, format: Option<
     if format == Format::Parquet && terminal {
         bail!("Parquet is not for a terminal: redirect the output");
     }
+    let care = output::Care { terminal, ..output::Care::default() };
     let (runtime, session) = session(location, Limits::default())?;
     runtime.block_on(async {
         let mut out = std::io::stdout();
@@ -249,7 +250,7 @@ fn ask(args: &SelectionArgs, asked: &Asked, location: &Location, format: Option<
                     question.severity
                 )?;
             }
-            output::write(&mut query, format, zone, &mut out).await.with_context(|| question.name.clone())?;
+            output::write(&mut query, format, zone, care, &mut out).await.with_context(|| question.name.clone())?;
             output::summarize(&query.statistics());
         }
         Ok(())

@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Write the result to a file.
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
+    /// Put a ' before cells of CSV that a spreadsheet would take for formulas; programs get cells as they are without.
+    #[arg(long)]
+    csv_safe: bool,
     #[command(flatten)]
     location: Location,
     #[command(flatten)]
@@ -65,6 +68,7 @@ impl Args {
             parameters: Vec::new(),
             output: Some(Format::Table),
             output_file: None,
+            csv_safe: false,
             location,
             zone: ZoneArg { timezone: Zone::UTC },
             timeout: 3600,
@@ -143,7 +147,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
             Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
             None => Box::new(std::io::stdout()),
         };
-        output::write(&mut query, format, args.zone.timezone, &mut out).await?;
+        let care = output::Care { terminal, spreadsheet: args.csv_safe };
+        output::write(&mut query, format, args.zone.timezone, care, &mut out).await?;
         out.flush()?;
         output::summarize(&query.statistics());
         Ok(())

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 mod answers;
+mod bundles;
 mod compatibility;
 mod crash;
 mod fuzz;
 mod ingest;
 mod limits;
+mod output;
 mod packs;
 mod plans;
 mod program;

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloudtarn_record::decode::DEFAULT_MAX_FILE_SIZE;
-use cloudtarn_source::{Filter, Kind, Source};
-use cloudtarn_store::{Committed, EventDataStore, Fate, Store, Writer};
+use cloudtarn_source::{Filter, Kind, LogObject, Source};
+use cloudtarn_store::{Committed, EventDataStore, Fate, LogFile, Store, Writer};
 use futures::StreamExt;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::mpsc;
 
+use crate::bundle::{Over, Token};
 use crate::error::{Error, Result};
 use crate::group::{self, Done, Group};
 use crate::progress::Progress;
@@ -61,9 +62,13 @@ enum Event {
     Committed(Box<(Writer, cloudtarn_store::Result<Committed>)>),
 }
 
-enum Listed {
+pub(crate) enum Listed {
     Group(Group),
+    /// A bundle whose members have all been sent.
+    Bundle(Box<LogFile>, Token),
     Problem(Problem),
+    /// A bundle, or a member of one, that cannot be read.
+    Unread(Problem),
     /// Known, and whether it was broken when it was taken in.
     Already(bool),
     Digest,
@@ -111,6 +116,7 @@ pub async fn run(
         stop,
         summary: Summary::default(),
         pending: None,
+        bundles: vec![],
         in_flight: 0,
         estimated: 0,
         ready: Done::default(),
@@ -124,14 +130,14 @@ pub async fn run(
 }
 
 /// Lists the sources and drops what the ledger knows.
-struct Listing {
+pub(crate) struct Listing {
     sources: Vec<Arc<Source>>,
-    filter: Filter,
+    pub(crate) filter: Filter,
     event_data_store: EventDataStore,
     store: Store,
-    send: mpsc::Sender<Listed>,
-    progress: Arc<Progress>,
-    stop: Arc<AtomicBool>,
+    pub(crate) send: mpsc::Sender<Listed>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 impl Listing {
@@ -139,62 +145,78 @@ impl Listing {
         // Only several sources can name a file twice.
         let mut seen = (self.sources.len() > 1).then(HashSet::new);
         for source in &self.sources {
-            let mut group = Group::new(source);
-            let mut objects = source.list(&self.filter);
-            while let Some(object) = objects.next().await {
-                if self.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let message = match object {
-                    Err(error) => {
-                        Some(Listed::Problem(Problem { path: "listing".to_owned(), reason: error.to_string() }))
-                    }
-                    Ok(object) => {
-                        Progress::add(&self.progress.listed, 1);
-                        Progress::add(&self.progress.listed_bytes, object.size);
-                        let passed = if object.kind == Some(Kind::Digest) {
-                            Some(Listed::Digest)
-                        } else if seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri))) {
-                            Some(Listed::Already(false))
-                        } else {
-                            match self.store.fate(&self.event_data_store, &object.uri, &object.version) {
-                                Ok(None) => None,
-                                Ok(Some(fate)) => Some(Listed::Already(matches!(fate, Fate::Broken(_)))),
-                                Err(error) => Some(Listed::Failed(error)),
-                            }
-                        };
-                        if passed.is_some() {
-                            Progress::add(&self.progress.passed, 1);
-                            Progress::add(&self.progress.passed_bytes, object.size);
-                        } else {
-                            group.push(object);
-                        }
-                        passed
-                    }
-                };
-                if let Some(message) = message
-                    && self.send.send(message).await.is_err()
-                {
-                    return;
-                }
-                if group.is_full() {
-                    let full = std::mem::replace(&mut group, Group::new(source));
-                    if self.send.send(Listed::Group(full)).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            if !group.objects.is_empty() && self.send.send(Listed::Group(group)).await.is_err() {
+            if self.list(source, &mut seen).await.is_err() {
                 return;
             }
         }
         self.progress.listing_done.store(true, Ordering::Relaxed);
     }
+
+    async fn list(&self, source: &Arc<Source>, seen: &mut Option<HashSet<u64>>) -> std::result::Result<(), Over> {
+        let mut group = Group::new(source);
+        let mut objects = source.list(&self.filter);
+        while let Some(object) = objects.next().await {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Over);
+            }
+            let object = match object {
+                Ok(object) => object,
+                Err(error) => {
+                    let problem = Problem { path: "listing".to_owned(), reason: error.to_string() };
+                    self.send(Listed::Problem(problem)).await?;
+                    continue;
+                }
+            };
+            let again = seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri)));
+            if source.is_bundle(&object) {
+                match self.passed(&object, again) {
+                    Some(passed) => {
+                        self.count(&object);
+                        self.send(passed).await?;
+                    }
+                    None => self.unpack(source, &object).await?,
+                }
+                continue;
+            }
+            self.count(&object);
+            match self.passed(&object, again) {
+                Some(passed) => self.send(passed).await?,
+                None => group.push(object),
+            }
+            if group.is_full() {
+                self.send(Listed::Group(std::mem::replace(&mut group, Group::new(source)))).await?;
+            }
+        }
+        if group.objects.is_empty() { Ok(()) } else { self.send(Listed::Group(group)).await }
+    }
+
+    pub(crate) fn count(&self, object: &LogObject) {
+        Progress::add(&self.progress.listed, 1);
+        Progress::add(&self.progress.listed_bytes, object.size);
+    }
+
+    /// Why a file is not read, if it is not; `again` if this run has met it before.
+    pub(crate) fn passed(&self, object: &LogObject, again: bool) -> Option<Listed> {
+        let passed = if object.kind == Some(Kind::Digest) {
+            Listed::Digest
+        } else if again {
+            Listed::Already(false)
+        } else {
+            match self.store.fate(&self.event_data_store, &object.uri, &object.version) {
+                Ok(None) => return None,
+                Ok(Some(fate)) => Listed::Already(matches!(fate, Fate::Broken(_))),
+                Err(error) => Listed::Failed(error),
+            }
+        };
+        Progress::add(&self.progress.passed, 1);
+        Progress::add(&self.progress.passed_bytes, object.size);
+        Some(passed)
+    }
 }
 
-fn hash(text: &str) -> u64 {
+pub(crate) fn hash(of: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -210,6 +232,8 @@ struct Coordinator {
     summary: Summary,
     /// Listed, but there is no room yet.
     pending: Option<Group>,
+    /// Bundles of which all members were listed, until these are decoded.
+    bundles: Vec<(LogFile, Token)>,
     in_flight: usize,
     /// Memory that the groups in flight are expected to need.
     estimated: usize,
@@ -238,6 +262,7 @@ impl Coordinator {
             if let Some(group) = self.pending.take() {
                 self.start(group);
             }
+            self.end_bundles();
             let starved = self.in_flight == 0 && (self.pending.is_some() || !listing);
             if self.writer.is_some() && (self.ready_memory >= self.budget / 3 || starved) && self.has_ready() {
                 self.commit();
@@ -271,6 +296,11 @@ impl Coordinator {
                 self.summary.listed += group.objects.len() as u64;
                 self.pending = Some(group);
             }
+            Listed::Bundle(file, token) => self.bundles.push((*file, token)),
+            Listed::Unread(problem) => {
+                Progress::add(&self.progress.problems, 1);
+                self.summary.unread.push(&problem.path, &problem.reason);
+            }
             Listed::Problem(problem) => self.summary.unlisted.push(&problem.path, &problem.reason),
             Listed::Already(broken) => {
                 self.summary.listed += 1;
@@ -284,6 +314,22 @@ impl Coordinator {
             Listed::Failed(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Bundles whose members are all decoded go into the ledger, with the last of these or after them.
+    fn end_bundles(&mut self) {
+        let ended = |(_, token): &mut (LogFile, Token)| token.is_last();
+        for (file, token) in self.bundles.extract_if(.., ended) {
+            if matches!(file.fate, Fate::Broken(_)) {
+                Progress::add(&self.progress.problems, 1);
+            }
+            if token.is_good() {
+                self.summary.count(&file.path, &file.fate, false);
+                self.ready.files.push(file);
+            } else if matches!(file.fate, Fate::Broken(_)) {
+                self.summary.count(&file.path, &file.fate, false);
+            }
+        }
     }
 
     /// Starts the group if there is room, else keeps it.
@@ -353,6 +399,11 @@ impl Coordinator {
             Progress::add(&progress.inflated, file.inflated);
             Progress::add(&progress.events, u64::from(file.records));
             Progress::add(&progress.problems, u64::from(matches!(file.fate, Fate::Broken(_))));
+        }
+        self.summary.control_messages += done.control_messages;
+        self.summary.other_log_events += done.other_log_events;
+        if let (Some(token), false) = (done.bundle.take(), done.unread.is_empty()) {
+            token.spoil();
         }
         for problem in done.unread.drain(..) {
             Progress::add(&progress.problems, 1);

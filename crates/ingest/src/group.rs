@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cloudtarn_record::{Chunk, Decoded, Decoder, Error as RecordError, Origin};
-use cloudtarn_source::{LogObject, Source};
+use cloudtarn_source::{LogObject, Member, Source};
 use cloudtarn_store::{Fate, LogFile};
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::bundle::Token;
 use crate::summary::Problem;
 
 /// A group ends with the file that brings it to this many stored bytes …
@@ -24,11 +26,21 @@ pub(crate) struct Group {
     pub(crate) source: Arc<Source>,
     pub(crate) objects: Vec<LogObject>,
     pub(crate) bytes: u64,
+    /// Of a bundle's members: what they are members of, their bytes, and the room that these take.
+    pub(crate) bundle: Option<Token>,
+    pub(crate) bodies: Vec<Bytes>,
+    room: Vec<OwnedSemaphorePermit>,
 }
 
 impl Group {
     pub(crate) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), objects: Vec::new(), bytes: 0 }
+        let source = Arc::clone(source);
+        Self { source, objects: vec![], bytes: 0, bundle: None, bodies: vec![], room: vec![] }
+    }
+
+    /// A group for members of a bundle.
+    pub(crate) fn of_bundle(source: &Arc<Source>, token: &Token) -> Self {
+        Self { bundle: Some(token.clone()), ..Self::new(source) }
     }
 
     pub(crate) fn push(&mut self, object: LogObject) {
@@ -36,13 +48,19 @@ impl Group {
         self.objects.push(object);
     }
 
+    pub(crate) fn push_member(&mut self, member: Member) {
+        self.push(member.object);
+        self.bodies.push(member.body);
+        self.room.push(member.room);
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= GROUP_BYTES || self.objects.len() >= GROUP_FILES
     }
 
-    /// Whether threads can read the files themselves.
+    /// Whether threads need not wait for the files.
     pub(crate) fn is_local(&self) -> bool {
-        self.objects.first().is_some_and(|object| !object.uri.starts_with("s3://"))
+        self.bundle.is_some() || self.objects.first().is_some_and(|object| !object.uri.starts_with("s3://"))
     }
 }
 
@@ -52,6 +70,10 @@ pub(crate) struct Done {
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) files: Vec<LogFile>,
     pub(crate) unread: Vec<Problem>,
+    pub(crate) control_messages: u64,
+    pub(crate) other_log_events: u64,
+    /// What the files are members of.
+    pub(crate) bundle: Option<Token>,
 }
 
 impl Done {
@@ -72,16 +94,17 @@ pub(crate) async fn fetch(group: &Group) -> Vec<Result<Bytes, String>> {
         .await
 }
 
-/// Decodes the files of a group; without bodies it reads them first, on this thread.
+/// Decodes the files of a group; without bodies it reads them first, on this thread, unless they are a bundle's members.
 pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, max_file_size: usize) -> Done {
-    let mut done = Done::default();
+    let mut done = Done { bundle: group.bundle.clone(), ..Done::default() };
     let mut decoder = Decoder::new(max_file_size);
     let mut chunk = Chunk::default();
     let mut bodies = bodies.map(Vec::into_iter);
-    for object in &group.objects {
-        let body = match bodies.as_mut().and_then(Iterator::next) {
-            Some(body) => body,
-            None => group.source.read_blocking(object).map_err(|error| error.to_string()),
+    for (index, object) in group.objects.iter().enumerate() {
+        let body = match (bodies.as_mut().and_then(Iterator::next), group.bodies.get(index)) {
+            (Some(body), _) => body,
+            (None, Some(body)) => Ok(body.clone()),
+            (None, None) => group.source.read_blocking(object).map_err(|error| error.to_string()),
         };
         let body = match body {
             Ok(body) => body,
@@ -99,7 +122,13 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
             Err(error @ RecordError::TooLarge { .. }) => {
                 done.unread.push(Problem { path: object.uri.clone(), reason: error.to_string() });
             }
-            decoded => done.files.push(log_file(object, &body, decoded)),
+            decoded => {
+                if let Ok(decoded) = &decoded {
+                    done.control_messages += u64::from(decoded.control_messages);
+                    done.other_log_events += u64::from(decoded.other_log_events);
+                }
+                done.files.push(log_file(object, &body, decoded));
+            }
         }
     }
     done.chunks.push(chunk);
@@ -111,7 +140,7 @@ fn log_file(object: &LogObject, body: &Bytes, decoded: Result<Decoded, RecordErr
         Ok(decoded) => (fate(&decoded), decoded),
         Err(RecordError::NotCloudTrail(reason)) => (Fate::NotCloudTrail(reason), Decoded::default()),
         // Only a file that is named like a log file should have been one.
-        Err(error @ RecordError::NotJson(_)) if object.kind.is_none() => {
+        Err(error @ RecordError::NotJson(_)) if object.kind.is_none_or(|kind| !kind.holds_events()) => {
             (Fate::NotCloudTrail(error.to_string()), Decoded::default())
         }
         Err(error) => (Fate::Broken(error.to_string()), Decoded::default()),

@@ -14,6 +14,7 @@
 
 pub mod chunk;
 mod column;
+mod csv;
 pub mod decode;
 pub mod error;
 mod form;

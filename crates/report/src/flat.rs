@@ -44,12 +44,19 @@ fn techniques(answer: &Answer) -> Vec<String> {
     answer.question.techniques.iter().map(|t| format!("{}:{}", t.tactic.id(), t.id)).collect()
 }
 
+/// Whether a spreadsheet may take a cell for a formula, or a part of one where it strips the first characters. Numbers are
+/// none.
+pub fn is_formula(text: &str) -> bool {
+    let begins = text.trim_start_matches([' ', '"', '\'']).chars().next();
+    let sign = |c| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠' | '|' | '%');
+    begins.is_some_and(sign) && text.parse::<f64>().is_err()
+}
+
 /// A cell of CSV that no spreadsheet takes for a formula: one that begins as formulas do gets an apostrophe, and control
 /// characters become escapes.
 pub fn csv_cell(text: &str) -> String {
+    let formula = is_formula(text);
     let text = printable(text);
-    let begins = text.trim_start_matches([' ', '"', '\'']).chars().next();
-    let formula = begins.is_some_and(|c| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '|' | '%'));
     let text = if formula { format!("'{text}") } else { text };
     if text.contains([',', '"', ';']) || text.starts_with([' ', '\'']) {
         format!("\"{}\"", text.replace('"', "\"\""))

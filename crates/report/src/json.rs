@@ -22,13 +22,17 @@ pub fn natural(v: &Value) -> Json {
     }
 }
 
-/// Log files carry text that attackers chose: characters that steer terminals, or turn the direction of what is read,
-/// become escapes that can be seen.
+/// Characters that steer terminals, that cannot be seen, or that turn the direction of what is read.
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Log files carry text that attackers chose: characters that [steer](steers) become escapes that can be seen.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || turns {
+        if steers(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);

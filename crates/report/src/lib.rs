@@ -32,7 +32,7 @@ pub use attack::{Tactic, Technique};
 pub use error::{Error, Result};
 pub use estimate::{Estimate, Price, Prices, Scan};
 pub use findings::{Activity, Asked, Report, Request, gather};
-pub use flat::{csv, csv_cell, json as json_document, ndjson, parquet};
+pub use flat::{csv, csv_cell, is_formula, json as json_document, ndjson, parquet};
 pub use html::html;
 pub use library::{Library, Selection};
 pub use lint::lint;

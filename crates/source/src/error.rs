@@ -45,7 +45,7 @@ pub enum Error {
         /// Where it leads.
         target: PathBuf,
     },
-    /// A zip file, or an entry of one, that cannot be read.
+    /// A bundle, or a member of one, that cannot be read.
     #[error("cannot read `{uri}`: {reason}")]
     Archive {
         /// The archive or its entry.
@@ -53,8 +53,10 @@ pub enum Error {
         /// Why not, and what to do.
         reason: String,
     },
-    /// An entry of a zip file is larger than allowed.
-    #[error("`{uri}` is larger than {limit} bytes when unpacked; unpack the archive and give the folder instead")]
+    /// A member of a bundle, or what is piped in, is larger than allowed.
+    #[error(
+        "`{uri}` is larger than {limit} bytes when unpacked; raise the limit with --max-file-size if it is genuine"
+    )]
     EntryTooLarge {
         /// The entry.
         uri: String,

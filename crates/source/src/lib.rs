@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! "s3://bucket/prefix"  "folder"  "x.zip"  ──open──▶ Source ──list(Filter)──▶ LogObject … in the order of days
-//!                                                      └────────read(LogObject)──▶ bytes as stored
+//!                                                      ├────────read(LogObject)──▶ bytes as stored
+//!                                                      └──────unpack(LogObject)──▶ a bundle's members with their bytes
 //! ```
 //!
-//! A source is a bucket (or a prefix of one), a folder, or a file. [`Source::list`] recognises the layouts in which
+//! A source is a bucket (or a prefix of one), a folder, a file, or standard input (`-`). [`Source::list`] recognises the layouts in which
 //! CloudTrail delivers (account trails, organization trails, Control Tower, any prefix, and copies that begin lower
 //! down), leaves out what a [`Filter`] excludes *before* descending, and yields all accounts and regions of one day
 //! before the next day, so that who writes the events down meets them nearly sorted. Other services' logs in the same
 //! bucket are not listed; files outside any layout come last, with as much known as their names say.
 mod archive;
+mod bundle;
 mod credentials;
 mod error;
 mod filter;
@@ -20,6 +22,7 @@ mod object;
 mod s3;
 mod walk;
 
+pub use bundle::{Bundle, Member, Unpacked};
 pub use cloudtarn_record::key::{Day, Kind};
 pub use credentials::Keys;
 pub use error::{Error, Result};
@@ -27,11 +30,13 @@ pub use filter::Filter;
 pub use object::LogObject;
 
 use archive::Archives;
+use bundle::ADDRESS_OF_STDIN;
 use bytes::Bytes;
 use folder::Folder;
 use futures::stream::{BoxStream, StreamExt};
 use object_store::ObjectStore;
 use s3::Bucket;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,8 +60,11 @@ pub struct Options {
     pub max_retries: usize,
     /// Listings under way at the same time in a bucket.
     pub listings: usize,
-    /// Largest entry of a zip file that is unpacked, in bytes.
+    /// Largest member of a bundle that is unpacked, in bytes.
     pub max_entry_bytes: u64,
+    /// Folder for the temporary file that a large zip archive needs which is not a local file; the system's own if not
+    /// given.
+    pub spool: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -71,24 +79,45 @@ impl Default for Options {
             max_retries: 10,
             listings: 64,
             max_entry_bytes: 1 << 30,
+            spool: None,
         }
     }
 }
 
 /// A place that holds log files. Clones share connections and open archives.
 #[derive(Debug, Clone)]
-pub struct Source(Place);
+pub struct Source(Place, Limits);
+
+/// What unpacking may take.
+#[derive(Debug, Clone)]
+struct Limits {
+    entry: u64,
+    spool: PathBuf,
+}
+
+impl Limits {
+    fn of(options: &Options) -> Self {
+        Self { entry: options.max_entry_bytes, spool: options.spool.clone().unwrap_or_else(std::env::temp_dir) }
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Place {
+    Stdin,
     /// The root is a canonical path.
-    Local { root: PathBuf, archives: Arc<Archives> },
+    Local {
+        root: PathBuf,
+        archives: Arc<Archives>,
+    },
     /// The root is a prefix without slashes at its ends.
-    S3 { root: String, bucket: Arc<Bucket> },
+    S3 {
+        root: String,
+        bucket: Arc<Bucket>,
+    },
 }
 
 impl Source {
-    /// Opens `s3://bucket/prefix`, a folder, or a file (a path, or `file:///absolute/path`).
+    /// Opens `s3://bucket/prefix`, a folder, a file (a path, or `file:///absolute/path`), or standard input (`-`).
     ///
     /// A bucket is not asked whether it is there and may be read; the first listing tells.
     ///
@@ -97,12 +126,19 @@ impl Source {
     /// if nothing tells the bucket's region.
     pub async fn open(location: &str, options: &Options) -> Result<Self> {
         let wrong = |reason: &str| Error::Location { location: location.to_owned(), reason: reason.to_owned() };
+        let limits = Limits::of(options);
+        if location == "-" {
+            if std::io::stdin().is_terminal() {
+                return Err(wrong("standard input is a terminal; pipe a bundle or log files into it"));
+            }
+            return Ok(Self(Place::Stdin, limits));
+        }
         if let Some((bucket, prefix)) = s3::split(location) {
             if bucket.is_empty() {
                 return Err(wrong("it names no bucket; write s3://bucket/prefix"));
             }
             let bucket = Box::pin(Bucket::open(bucket, options)).await?;
-            return Ok(Self(Place::S3 { root: prefix.to_owned(), bucket: Arc::new(bucket) }));
+            return Ok(Self(Place::S3 { root: prefix.to_owned(), bucket: Arc::new(bucket) }, limits));
         }
         let path = location.strip_prefix(folder::SCHEME).unwrap_or(location);
         if path.contains("://") {
@@ -110,14 +146,14 @@ impl Source {
         }
         let root = tokio::fs::canonicalize(path).await.map_err(|error| folder::io("open", Path::new(path), error))?;
         let archives = Arc::new(Archives::new(options.max_entry_bytes));
-        Ok(Self(Place::Local { root, archives }))
+        Ok(Self(Place::Local { root, archives }, limits))
     }
 
     /// A bucket behind any object store, which holds the objects under their keys.
     #[must_use]
     pub fn of_store(store: Arc<dyn ObjectStore>, bucket: &str, prefix: &str, options: &Options) -> Self {
         let bucket = Arc::new(Bucket::of_store(store, bucket, options));
-        Self(Place::S3 { root: prefix.trim_matches('/').to_owned(), bucket })
+        Self(Place::S3 { root: prefix.trim_matches('/').to_owned(), bucket }, Limits::of(options))
     }
 
     /// Lists the log files, day by day; those whose names tell no day come last. Must be polled on a tokio runtime.
@@ -125,6 +161,10 @@ impl Source {
     /// An error is about the one folder, prefix or file that it names; the stream goes on after it.
     pub fn list(&self, filter: &Filter) -> BoxStream<'static, Result<LogObject>> {
         match &self.0 {
+            Place::Stdin => {
+                let (uri, path) = (ADDRESS_OF_STDIN.to_owned(), ADDRESS_OF_STDIN);
+                futures::stream::iter([Ok(LogObject::describe(uri, path, String::new(), 0))]).boxed()
+            }
             Place::S3 { root, bucket } => walk::walk(Arc::clone(bucket), root.clone(), filter.clone()).boxed(),
             Place::Local { root, archives } => match folder::tree_path(root) {
                 Ok(path) => {
@@ -149,11 +189,15 @@ impl Source {
         read.unwrap_or_else(|_| Err(Error::Interrupted { uri }))
     }
 
-    /// Where the file is, if a thread may open it by itself: `None` for objects in S3 and for entries of archives.
+    fn limits(&self) -> Limits {
+        self.1.clone()
+    }
+
+    /// Where the file is, if a thread may open it by itself: `None` for objects in S3 and for members of bundles.
     #[must_use]
     pub fn local_path<'a>(&self, object: &'a LogObject) -> Option<&'a Path> {
         let path = object.uri.strip_prefix(folder::SCHEME)?;
-        archive::split(path).is_none().then_some(Path::new(path))
+        bundle::split(path).is_none().then_some(Path::new(path))
     }
 
     /// Reads a local file or an archive's entry on the calling thread.
@@ -162,7 +206,7 @@ impl Source {
     /// Names the file, and what to do. [`Error::Location`] for an object in S3, which only [`Source::read`] reads.
     pub fn read_blocking(&self, object: &LogObject) -> Result<Bytes> {
         let (Place::Local { archives, .. }, Some(path)) = (&self.0, object.uri.strip_prefix(folder::SCHEME)) else {
-            let reason = "it is not a local file of a local source".to_owned();
+            let reason = "it is not a file of a local source; bundles are unpacked instead".to_owned();
             return Err(Error::Location { location: object.uri.clone(), reason });
         };
         match archive::split(path) {

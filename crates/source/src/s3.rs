@@ -7,7 +7,8 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use object_store::aws::{AmazonS3Builder, resolve_bucket_region};
 use object_store::path::Path;
-use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{ClientOptions, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,12 +80,22 @@ impl Bucket {
 
     /// Reads an object, if it still is the one that was listed.
     pub(crate) async fn read(&self, object: &LogObject) -> Result<Bytes> {
+        self.get(object, GetOptions::default()).await
+    }
+
+    /// Reads a part of an object, if it still is the one that was listed.
+    pub(crate) async fn read_range(&self, object: &LogObject, range: Range<u64>) -> Result<Bytes> {
+        self.get(object, GetOptions { range: Some(range.into()), ..GetOptions::default() }).await
+    }
+
+    async fn get(&self, object: &LogObject, options: GetOptions) -> Result<Bytes> {
         let key = split(&object.uri).filter(|(bucket, _)| *bucket == self.name).map(|(_, key)| key);
         let key = key.ok_or_else(|| Error::Location {
             location: object.uri.clone(),
             reason: format!("it is not in bucket `{}`", self.name),
         })?;
-        let found = self.store.get(&path(key)?).await.map_err(|error| self.explain("read", key, error))?;
+        let found =
+            self.store.get_opts(&path(key)?, options).await.map_err(|error| self.explain("read", key, error))?;
         let version = version(&found.meta);
         if version != object.version && !same_age(&object.version, &found.meta) {
             let (uri, listed) = (object.uri.clone(), object.version.clone());

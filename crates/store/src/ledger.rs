@@ -15,6 +15,8 @@ pub enum Fate {
     NotCloudTrail(String),
     /// It could not be read, and why; or only in part.
     Broken(String),
+    /// A bundle that was read to its end: its members are in the ledger by addresses of their own.
+    Unpacked,
 }
 
 impl Fate {
@@ -25,6 +27,7 @@ impl Fate {
             Self::Empty => "empty",
             Self::NotCloudTrail(_) => "not cloudtrail",
             Self::Broken(_) => "broken",
+            Self::Unpacked => "unpacked",
         }
     }
 
@@ -32,7 +35,7 @@ impl Fate {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::NotCloudTrail(reason) | Self::Broken(reason) => Some(reason),
-            Self::TakenIn | Self::Empty => None,
+            Self::TakenIn | Self::Empty | Self::Unpacked => None,
         }
     }
 
@@ -40,6 +43,7 @@ impl Fate {
         Some(match word {
             "taken in" => Self::TakenIn,
             "empty" => Self::Empty,
+            "unpacked" => Self::Unpacked,
             "not cloudtrail" => Self::NotCloudTrail(reason.unwrap_or_default()),
             "broken" => Self::Broken(reason.unwrap_or_default()),
             _ => return None,
@@ -50,7 +54,7 @@ impl Fate {
 /// One log file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFile {
-    /// Address: `s3://bucket/key`, `file:///…`.
+    /// Address: `s3://bucket/key`, `file:///…`, of a bundle's member `<bundle's address>!/<name>`.
     pub path: String,
     /// Version at that address; with the path it says which bytes were read.
     pub version: String,
