@@ -45,7 +45,7 @@ enum Form {
 
 For cron, a line each:
   cloudtarn ingest s3://log-archive --since 3d
-  cloudtarn report --pack all --since 1d --until now --out /srv/reports/today.html --force --fail-on high
+  cloudtarn report --pack all --since 1d --out /srv/reports/today.html --force --fail-on high
 
 The same store and options give the same report, byte for byte.
 Exit codes: 0 reported, 1 failed, 2 bad usage, 4 findings of the severity of --fail-on.")]
