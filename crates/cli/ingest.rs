@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use tokio::sync::Notify;
 use crate::access::Access;
 use crate::location::Location;
 use crate::output::printable;
+use crate::time::Days;
 use crate::{plan, units};
 
 /// Some files were broken or could not be read; the rest is in.
@@ -29,14 +29,15 @@ const SHOWN: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cloudtarn ingest ./bucket-copy
-  cloudtarn ingest s3://log-archive/prefix --account 111122223333 --since 2026-01-01
+  cloudtarn ingest s3://log-archive/prefix --account 111122223333 --since 7d
   AWS_PROFILE=audit cloudtarn ingest s3://log-archive --store /evidence/case-7
+  ssh jump cat /evidence/case-7.tar.zst | cloudtarn ingest -
   cloudtarn ingest s3://log-archive --role-arn arn:aws:iam::222233334444:role/log-reader --external-id 4711 --dry-run
   cloudtarn ingest s3://log-archive --follow --every 5m
 
 A file that was taken in once is not read again. Who may read what in a shared bucket, and the policies for it: docs/sources.md. Exit codes: 0 all well, 1 failed, 2 bad usage, 3 some files broken.")]
 pub(crate) struct Args {
-    /// Folders, files, zip archives or s3://bucket/prefix.
+    /// Folders, files, bundles (tar, tar.gz, tar.zst, zip), s3://bucket/prefix, or - for standard input.
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     #[command(flatten)]
@@ -50,12 +51,12 @@ pub(crate) struct Args {
     /// Only log files of this region; may be given several times.
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<String>,
-    /// Only log files delivered on this day (UTC) or later.
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
-    since: Option<Day>,
-    /// Only log files with events of this day (UTC) or earlier: those delivered until the day after.
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
-    until: Option<Day>,
+    /// By the day of delivery; --until also takes the files of the day after, which come minutes after their events.
+    #[command(flatten)]
+    days: Days,
+    /// Leave the digests alone, by which `cloudtarn verify` proves the log files.
+    #[arg(long)]
+    no_digests: bool,
     /// Days before today in which files may still come late: every run lists them again.
     #[arg(long, value_name = "DAYS", default_value_t = 3)]
     window: u32,
@@ -87,10 +88,6 @@ pub(crate) struct Args {
     threads: Option<usize>,
 }
 
-fn day(text: &str) -> Result<Day, String> {
-    Day::from_str(text).map_err(|error| error.to_string())
-}
-
 impl Args {
     /// Everything of one source with the defaults.
     pub(crate) fn of(source: String, location: Location) -> Self {
@@ -100,8 +97,8 @@ impl Args {
             eds: None,
             accounts: vec![],
             regions: vec![],
-            since: None,
-            until: None,
+            days: Days::default(),
+            no_digests: false,
             window: 3,
             full: false,
             dry_run: false,
@@ -174,7 +171,14 @@ fn code(summary: &Summary) -> ExitCode {
 
 async fn sources(args: &Args) -> Result<Vec<Source>> {
     let mut sources = Vec::with_capacity(args.sources.len());
-    let options = cloudtarn_source::Options { max_entry_bytes: args.max_file_size as u64, ..args.access.options() };
+    if args.sources.iter().filter(|source| *source == "-").count() > 1 {
+        anyhow::bail!("standard input (-) can be read only once");
+    }
+    let options = cloudtarn_source::Options {
+        max_entry_bytes: args.max_file_size as u64,
+        spool: Some(args.location.folder()?),
+        ..args.access.options()
+    };
     for source in &args.sources {
         sources.push(Box::pin(Source::open(source, &options)).await?);
     }
@@ -189,13 +193,14 @@ fn options(args: &Args) -> Result<Options> {
     options.memory = args.memory;
     options.max_file_size = args.max_file_size;
     options.threads = args.threads.unwrap_or(0);
+    let (since, until) = args.days.resolve()?;
     options.filter = Filter {
         accounts: args.accounts.clone(),
         regions: args.regions.clone(),
-        since: args.since,
+        since,
         // Files come minutes after their events.
-        until: args.until.map(Day::next),
-        kinds: vec![Kind::CloudTrail, Kind::Insight, Kind::NetworkActivity, Kind::Aggregated],
+        until: until.map(Day::next),
+        kinds: if args.no_digests { Kind::EVENTS.to_vec() } else { Kind::DELIVERED.to_vec() },
     };
     Ok(options)
 }
@@ -313,6 +318,13 @@ fn say(text: &str) {
 fn report(summary: &Summary, elapsed: Duration) {
     let seconds = elapsed.as_secs_f64();
     let mut lines = vec![format!("{} files listed", units::count(summary.listed))];
+    if summary.listed == 0 && summary.unlisted.count == 0 && summary.unread.count == 0 {
+        lines.push(
+            "  Logs of other services, and results of Lake queries (CloudTrail-Lake/), are only read in a folder or prefix \
+             that is given by its full name."
+                .to_owned(),
+        );
+    }
     let mut line = |count: u64, text: &str| {
         if count > 0 {
             lines.push(format!("  {:>10}  {text}", units::count(count)));
@@ -323,7 +335,8 @@ fn report(summary: &Summary, elapsed: Duration) {
     line(summary.already, "already had");
     line(summary.already_broken, "of these known to be broken");
     line(summary.empty, "empty");
-    line(summary.digests, "digests, which hold no events");
+    line(summary.digests, "digests kept, for `cloudtarn verify`");
+    line(summary.bundles, "bundles, unpacked to the end");
     line(summary.not_cloudtrail.count, "not CloudTrail");
     line(summary.broken.count, "broken, or broken in part");
     line(summary.unread.count, "not readable now; the next run tries them again");
@@ -340,6 +353,8 @@ fn report(summary: &Summary, elapsed: Duration) {
     line(committed.duplicates, "duplicates of events that are there, byte for byte");
     line(committed.conflicts, "new events with the eventID of another that differs; all are kept");
     line(summary.broken_records, "more records were broken");
+    line(summary.control_messages, "control messages of CloudWatch Logs, which hold no events");
+    line(summary.other_log_events, "log events of other logs than CloudTrail's");
     lines.push(format!(
         "{} of JSON from {} in {seconds:.1} s ({}/s) to {} in {} data files",
         units::bytes(summary.inflated),

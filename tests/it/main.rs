@@ -3,7 +3,9 @@
 
 mod access;
 mod answers;
+mod bundles;
 mod compatibility;
+mod coverage;
 mod crash;
 mod discovery;
 mod faults;
@@ -12,9 +14,13 @@ mod ingest;
 mod limits;
 mod million;
 mod moto;
+mod output;
+mod packs;
 mod plans;
 mod program;
 mod refusals;
 mod s3;
 mod served;
 mod slt;
+mod venv;
+mod verify;

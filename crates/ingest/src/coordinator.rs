@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloudtarn_record::decode::DEFAULT_MAX_FILE_SIZE;
 use cloudtarn_source::{Filter, Report, Settled, Source};
-use cloudtarn_store::{Committed, Fate, Store, Writer};
+use cloudtarn_store::{Committed, Fate, LogFile, Store, Writer};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::mpsc;
 
+use crate::bundle::Token;
 use crate::error::{Error, Result};
 use crate::group::{self, Done, Group};
 use crate::listing::{self, Listed, Listing};
@@ -114,6 +115,7 @@ pub async fn run(
         reports: Vec::new(),
         gone: Vec::new(),
         pending: None,
+        bundles: vec![],
         in_flight: 0,
         estimated: 0,
         ready: Done::default(),
@@ -150,6 +152,8 @@ struct Coordinator {
     gone: Vec<(String, String)>,
     /// Listed, but there is no room yet.
     pending: Option<Group>,
+    /// Bundles of which all members were listed, until these are decoded.
+    bundles: Vec<(LogFile, Token)>,
     in_flight: usize,
     /// Memory that the groups in flight are expected to need.
     estimated: usize,
@@ -178,6 +182,7 @@ impl Coordinator {
             if let Some(group) = self.pending.take() {
                 self.start(group);
             }
+            self.end_bundles();
             let starved = self.in_flight == 0 && (self.pending.is_some() || !listing);
             if self.writer.is_some() && (self.ready_memory >= self.budget / 3 || starved) && self.has_ready() {
                 self.commit();
@@ -203,7 +208,7 @@ impl Coordinator {
     }
 
     fn has_ready(&self) -> bool {
-        !self.ready.files.is_empty()
+        !self.ready.files.is_empty() || !self.ready.digests.is_empty()
     }
 
     fn listed(&mut self, message: Listed) -> Result<()> {
@@ -212,15 +217,16 @@ impl Coordinator {
                 self.summary.listed += group.objects.len() as u64;
                 self.pending = Some(group);
             }
+            Listed::Bundle(file, token) => self.bundles.push((*file, token)),
+            Listed::Unread(problem) => {
+                Progress::add(&self.progress.problems, 1);
+                self.summary.unread.push(&problem.path, &problem.reason);
+            }
             Listed::Problem(problem) => self.summary.unlisted.push(&problem.path, &problem.reason),
             Listed::Already(broken) => {
                 self.summary.listed += 1;
                 self.summary.already += 1;
                 self.summary.already_broken += u64::from(broken);
-            }
-            Listed::Digest => {
-                self.summary.listed += 1;
-                self.summary.digests += 1;
             }
             Listed::Ended(ended) => {
                 self.summary.notes.extend(ended.report.notes.iter().cloned());
@@ -233,6 +239,22 @@ impl Coordinator {
             Listed::Failed(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Bundles whose members are all decoded go into the ledger, with the last of these or after them.
+    fn end_bundles(&mut self) {
+        let ended = |(_, token): &mut (LogFile, Token)| token.is_last();
+        for (file, token) in self.bundles.extract_if(.., ended) {
+            if matches!(file.fate, Fate::Broken(_)) {
+                Progress::add(&self.progress.problems, 1);
+            }
+            if token.is_good() {
+                self.summary.count(&file.path, &file.fate, false);
+                self.ready.files.push(file);
+            } else if matches!(file.fate, Fate::Broken(_)) {
+                self.summary.count(&file.path, &file.fate, false);
+            }
+        }
     }
 
     /// Keeps what the run has learnt about the sources, once everything it took in is safe.
@@ -323,10 +345,22 @@ impl Coordinator {
             Progress::add(&progress.events, u64::from(file.records));
             Progress::add(&progress.problems, u64::from(matches!(file.fate, Fate::Broken(_))));
         }
+        self.summary.control_messages += done.control_messages;
+        self.summary.other_log_events += done.other_log_events;
+        if let (Some(token), false) = (done.bundle.take(), done.unread.is_empty()) {
+            token.spoil();
+        }
         for problem in done.unread.drain(..) {
             Progress::add(&progress.problems, 1);
             self.summary.unread.push(&problem.path, &problem.reason);
         }
+        for digest in &done.digests {
+            self.summary.digests += 1;
+            self.summary.bytes += digest.body.len() as u64;
+            Progress::add(&progress.files, 1);
+            Progress::add(&progress.bytes, digest.body.len() as u64);
+        }
+        self.ready.digests.append(&mut done.digests);
         for problem in done.changed.drain(..) {
             self.summary.changed.push(&problem.path, &problem.reason);
         }
@@ -341,7 +375,7 @@ impl Coordinator {
         self.committing = std::mem::take(&mut self.ready_memory);
         let (send, pool) = (self.send.clone(), Arc::clone(&self.pool));
         tokio::task::spawn_blocking(move || {
-            let committed = pool.install(|| writer.commit(ready.chunks, ready.files));
+            let committed = pool.install(|| writer.commit(ready.chunks, ready.files, &ready.digests));
             let _ = send.send(Event::Committed(Box::new((writer, committed))));
         });
     }

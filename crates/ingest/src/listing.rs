@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloudtarn_source::{Day, Filter, Kind, LogObject, Report, Settled, Source, Whereabouts};
-use cloudtarn_store::{EventDataStore, Fate, Known, Sightings, Span, Store};
+use cloudtarn_store::{EventDataStore, Fate, Known, LogFile, Sightings, Span, Store};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
+use crate::bundle::Token;
 use crate::group::{Group, Prior};
 use crate::progress::Progress;
 use crate::summary::Problem;
@@ -20,10 +21,13 @@ const ASKED: usize = 1000;
 /// What there is to say about the sources, in the order in which it shows.
 pub(crate) enum Listed {
     Group(Group),
+    /// A bundle whose members have all been sent.
+    Bundle(Box<LogFile>, Token),
+    /// A bundle, or a member of one, that cannot be read.
+    Unread(Problem),
     Problem(Problem),
     /// Known, and whether it was broken when it was taken in.
     Already(bool),
-    Digest,
     /// A source is listed to its end.
     Ended(Box<Ended>),
     Failed(cloudtarn_store::Error),
@@ -50,7 +54,7 @@ pub(crate) struct Listing {
 }
 
 /// Nobody wants to know any more.
-struct Unwanted;
+pub(crate) struct Unwanted;
 
 impl Listing {
     pub(crate) async fn run(self) {
@@ -90,16 +94,19 @@ impl Listing {
                     self.say(Listed::Problem(problem)).await?;
                 }
                 Ok(object) => {
-                    Progress::add(&self.progress.listed, 1);
-                    Progress::add(&self.progress.listed_bytes, object.size);
-                    match verdict(&object, &mut sightings, seen) {
+                    let again = seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri)));
+                    match verdict(&object, &self.store, &mut sightings, again) {
                         Err(error) => return Ok(Err(error)),
-                        Ok(Verdict::Read(prior)) => group.push(object, prior),
-                        Ok(Verdict::Pass(message)) => {
-                            Progress::add(&self.progress.passed, 1);
-                            Progress::add(&self.progress.passed_bytes, object.size);
-                            self.say(message).await?;
+                        Ok(Verdict::Read(_)) if source.is_bundle(&object) => {
+                            if let Err(error) = self.unpack(source, &object, &mut sightings).await? {
+                                return Ok(Err(error));
+                            }
                         }
+                        Ok(Verdict::Read(prior)) => {
+                            self.count(&object);
+                            group.push(object, prior);
+                        }
+                        Ok(Verdict::Pass(message)) => self.pass(&object, message).await?,
                     }
                 }
             }
@@ -125,26 +132,44 @@ impl Listing {
         Ok(Ok(()))
     }
 
-    async fn say(&self, message: Listed) -> Result<(), Unwanted> {
+    /// Counts a listed file.
+    pub(crate) fn count(&self, object: &LogObject) {
+        Progress::add(&self.progress.listed, 1);
+        Progress::add(&self.progress.listed_bytes, object.size);
+    }
+
+    /// Counts a file that is not read, and says why.
+    pub(crate) async fn pass(&self, object: &LogObject, why: Listed) -> Result<(), Unwanted> {
+        self.count(object);
+        Progress::add(&self.progress.passed, 1);
+        Progress::add(&self.progress.passed_bytes, object.size);
+        self.say(why).await
+    }
+
+    pub(crate) async fn say(&self, message: Listed) -> Result<(), Unwanted> {
         self.send.send(message).await.map_err(|_| Unwanted)
     }
 }
 
-enum Verdict {
+/// What to do with a file.
+pub(crate) enum Verdict {
     Read(Option<Prior>),
     Pass(Listed),
 }
 
-fn verdict(
+/// What to do with a file; `again` if this run has met it before.
+pub(crate) fn verdict(
     object: &LogObject,
+    store: &Store,
     sightings: &mut Sightings,
-    seen: &mut Option<HashSet<u64>>,
+    again: bool,
 ) -> cloudtarn_store::Result<Verdict> {
-    if object.kind == Some(Kind::Digest) {
-        return Ok(Verdict::Pass(Listed::Digest));
-    }
-    if seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri))) {
+    if again {
         return Ok(Verdict::Pass(Listed::Already(false)));
+    }
+    if object.kind == Some(Kind::Digest) {
+        let known = store.has_digest(&object.uri, &object.version)?;
+        return Ok(if known { Verdict::Pass(Listed::Already(false)) } else { Verdict::Read(None) });
     }
     Ok(match sightings.meet(&object.uri, &object.version)? {
         Known::New => Verdict::Read(None),
@@ -153,9 +178,9 @@ fn verdict(
     })
 }
 
-fn hash(text: &str) -> u64 {
+pub(crate) fn hash(of: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cloudtarn_source::{Day, Settled, Source};
+use cloudtarn_source::{Day, Kind, Settled, Source};
 use cloudtarn_store::{Known, Store};
 use futures::StreamExt;
 
@@ -54,7 +54,7 @@ pub struct Plan {
 /// # Errors
 /// The store's. Prefixes that cannot be listed are in the plan instead.
 pub async fn plan(sources: &[Source], options: &Options, progress: &Progress, stop: &AtomicBool) -> Result<Plan> {
-    let (mut ledger, mut known) = (None, Settled::default());
+    let (mut ledger, mut known, mut opened) = (None, Settled::default(), None);
     match Store::open(&options.store) {
         Ok(store) => {
             let name = options.event_data_store.as_deref().unwrap_or(cloudtarn_store::DEFAULT_NAME);
@@ -64,6 +64,7 @@ pub async fn plan(sources: &[Source], options: &Options, progress: &Progress, st
                 }
                 ledger = Some(store.sightings(&event_data_store)?);
             }
+            opened = Some(store);
         }
         Err(cloudtarn_store::Error::NoStore(_)) => {}
         Err(error) => return Err(error.into()),
@@ -86,17 +87,20 @@ pub async fn plan(sources: &[Source], options: &Options, progress: &Progress, st
             };
             Progress::add(&progress.listed, 1);
             Progress::add(&progress.listed_bytes, object.size);
-            let met = match &mut ledger {
-                Some(ledger) => ledger.meet(&object.uri, &object.version)?,
-                None => Known::New,
+            let met = match (&mut ledger, &opened) {
+                (_, Some(store)) if object.kind == Some(Kind::Digest) => {
+                    store.has_digest(&object.uri, &object.version)?
+                }
+                (Some(ledger), _) => matches!(ledger.meet(&object.uri, &object.version)?, Known::Same(_)),
+                _ => false,
             };
-            let kind = object.kind.and_then(cloudtarn_source::Kind::folder).unwrap_or_default().to_owned();
+            let kind = object.kind.and_then(Kind::folder).unwrap_or_default().to_owned();
             let key = [object.account.unwrap_or_default(), object.region.unwrap_or_default(), kind];
             let part = parts.entry(key).or_default();
             part.days.extend(object.day);
             part.files += 1;
             part.bytes += object.size;
-            if !matches!(met, Known::Same(_)) {
+            if !met {
                 part.new_files += 1;
                 part.new_bytes += object.size;
             }

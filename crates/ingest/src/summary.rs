@@ -46,8 +46,14 @@ pub struct Summary {
     pub already_broken: u64,
     /// Files without records.
     pub empty: u64,
-    /// Digest files, which prove log files and hold no events.
+    /// Digest files that were kept: they prove log files, and hold no events.
     pub digests: u64,
+    /// Bundles read to their end; their members are counted as files.
+    pub bundles: u64,
+    /// Control messages of CloudWatch Logs, which hold no events.
+    pub control_messages: u64,
+    /// Log events of other logs than trails', which came along with them.
+    pub other_log_events: u64,
     /// Files that hold something else.
     pub not_cloudtrail: Problems,
     /// Files that could not be decoded, wholly or in part.
@@ -98,6 +104,7 @@ impl Summary {
         match fate {
             Fate::TakenIn => self.taken_in += 1,
             Fate::Empty => self.empty += 1,
+            Fate::Unpacked => self.bundles += 1,
             Fate::NotCloudTrail(reason) => self.not_cloudtrail.push(path, reason),
             Fate::Broken(reason) => {
                 self.broken.push(path, reason);

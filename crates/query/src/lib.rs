@@ -22,6 +22,7 @@ mod row_star;
 mod session;
 mod single;
 mod statistics;
+mod system;
 mod table;
 mod tables;
 mod unnest;

@@ -45,7 +45,7 @@ pub enum Error {
         /// Where it leads.
         target: PathBuf,
     },
-    /// A zip file, or an entry of one, that cannot be read.
+    /// A bundle, or a member of one, that cannot be read.
     #[error("cannot read `{uri}`: {reason}")]
     Archive {
         /// The archive or its entry.
@@ -53,8 +53,10 @@ pub enum Error {
         /// Why not, and what to do.
         reason: String,
     },
-    /// An entry of a zip file is larger than allowed.
-    #[error("`{uri}` is larger than {limit} bytes when unpacked; unpack the archive and give the folder instead")]
+    /// A member of a bundle, or what is piped in, is larger than allowed.
+    #[error(
+        "`{uri}` is larger than {limit} bytes when unpacked; raise the limit with --max-file-size if it is genuine"
+    )]
     EntryTooLarge {
         /// The entry.
         uri: String,
@@ -156,6 +158,17 @@ pub enum Error {
         /// The prefix or object.
         uri: String,
         /// The store's own words.
+        detail: String,
+    },
+    /// CloudTrail's public keys could not be had.
+    #[error(
+        "cannot fetch CloudTrail's public keys of region `{region}`: {detail}; save them with `aws cloudtrail \
+         list-public-keys --region {region}` and give the file with --keys"
+    )]
+    PublicKeys {
+        /// The region that was asked.
+        region: String,
+        /// Why not.
         detail: String,
     },
     /// A background task ended early.

@@ -2,40 +2,47 @@
 //!
 //! ```text
 //! "s3://bucket/prefix"  "folder"  "x.zip"  ──open──▶ Source ──list(Filter)──▶ LogObject … in the order of days
-//!                                                      └────────read(LogObject)──▶ bytes as stored
+//!                                                      ├────────read(LogObject)──▶ bytes as stored
+//!                                                      └──────unpack(LogObject)──▶ a bundle's members with their bytes
 //! ```
 //!
-//! A source is a bucket (or a prefix of one), a folder, or a file. [`Source::list`] recognises the layouts in which
+//! A source is a bucket (or a prefix of one), a folder, a file, or standard input (`-`). [`Source::list`] recognises the layouts in which
 //! CloudTrail delivers (account trails, organization trails, Control Tower, any prefix, and copies that begin lower
 //! down), leaves out what a [`Filter`] excludes *before* descending, and yields all accounts and regions of one day
 //! before the next day, so that who writes the events down meets them nearly sorted (in a bucket, regions that have but a few pages of
 //! files a month come after the month's others). Other services' logs in the same
 //! bucket are not listed; files outside any layout come last, with as much known as their names say.
 mod archive;
+mod bundle;
 mod credentials;
 mod error;
 mod filter;
 mod folder;
 mod layout;
 mod object;
+mod public_keys;
 mod roles;
 mod s3;
 mod visits;
 mod walk;
 
+pub use bundle::{Bundle, Member, Unpacked};
 pub use cloudtarn_record::key::{Day, Kind};
 pub use credentials::Keys;
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use object::{LogObject, Stored};
+pub use public_keys::list_public_keys;
 pub use roles::{AskCode, Roles};
 pub use visits::{Report, Settled, Visited};
 
 use archive::Archives;
+use bundle::ADDRESS_OF_STDIN;
 use bytes::Bytes;
 use folder::Folder;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use s3::Bucket;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,8 +77,11 @@ pub struct Options {
     pub listings: usize,
     /// Requests under way at the same time at most; fewer when S3 says to slow down.
     pub requests: usize,
-    /// Largest entry of a zip file that is unpacked, in bytes.
+    /// Largest member of a bundle that is unpacked, in bytes.
     pub max_entry_bytes: u64,
+    /// Folder for the temporary file that a large zip archive needs which is not a local file; the system's own if not
+    /// given.
+    pub spool: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -90,6 +100,7 @@ impl Default for Options {
             listings: 128,
             requests: 256,
             max_entry_bytes: 1 << 30,
+            spool: None,
         }
     }
 }
@@ -185,6 +196,10 @@ impl Stream for Listing {
 /// Whether a listing looks for files in a folder, given by its address.
 #[must_use]
 pub fn looks_into(folder: &str, filter: &Filter, settled: &Settled) -> bool {
+    // Bundles are not opened again, and what is in them is not met.
+    if bundle::split(folder).is_some() {
+        return false;
+    }
     let place = layout::Place::of(path_of(folder));
     let is_settled = place.day.is_some_and(|day| {
         let folders = format!("/{:04}/{:02}/{:02}/", day.year(), day.month(), day.day());
@@ -209,18 +224,38 @@ fn path_of(uri: &str) -> &str {
 
 /// A place that holds log files. Clones share connections and open archives.
 #[derive(Debug, Clone)]
-pub struct Source(Place);
+pub struct Source(Place, Limits);
+
+/// What unpacking may take.
+#[derive(Debug, Clone)]
+struct Limits {
+    entry: u64,
+    spool: PathBuf,
+}
+
+impl Limits {
+    fn of(options: &Options) -> Self {
+        Self { entry: options.max_entry_bytes, spool: options.spool.clone().unwrap_or_else(std::env::temp_dir) }
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Place {
+    Stdin,
     /// The root is a canonical path.
-    Local { root: PathBuf, archives: Arc<Archives> },
+    Local {
+        root: PathBuf,
+        archives: Arc<Archives>,
+    },
     /// The root is a prefix without slashes at its ends.
-    S3 { root: String, bucket: Arc<Bucket> },
+    S3 {
+        root: String,
+        bucket: Arc<Bucket>,
+    },
 }
 
 impl Source {
-    /// Opens `s3://bucket/prefix`, a folder, or a file (a path, or `file:///absolute/path`).
+    /// Opens `s3://bucket/prefix`, a folder, a file (a path, or `file:///absolute/path`), or standard input (`-`).
     ///
     /// A bucket is not asked whether it is there and may be read; the first listing tells.
     ///
@@ -228,12 +263,19 @@ impl Source {
     /// [`Error::Location`] for other addresses, [`Error::Io`] if there is no such folder or file.
     pub async fn open(location: &str, options: &Options) -> Result<Self> {
         let wrong = |reason: &str| Error::Location { location: location.to_owned(), reason: reason.to_owned() };
+        let limits = Limits::of(options);
+        if location == "-" {
+            if std::io::stdin().is_terminal() {
+                return Err(wrong("standard input is a terminal; pipe a bundle or log files into it"));
+            }
+            return Ok(Self(Place::Stdin, limits));
+        }
         if let Some((bucket, prefix)) = s3::split(location) {
             if bucket.is_empty() {
                 return Err(wrong("it names no bucket; write s3://bucket/prefix"));
             }
             let bucket = Box::pin(Bucket::open(bucket, options)).await?;
-            return Ok(Self(Place::S3 { root: prefix.to_owned(), bucket: Arc::new(bucket) }));
+            return Ok(Self(Place::S3 { root: prefix.to_owned(), bucket: Arc::new(bucket) }, limits));
         }
         let path = location.strip_prefix(folder::SCHEME).unwrap_or(location);
         if path.contains("://") {
@@ -241,7 +283,7 @@ impl Source {
         }
         let root = tokio::fs::canonicalize(path).await.map_err(|error| folder::io("open", Path::new(path), error))?;
         let archives = Arc::new(Archives::new(options.max_entry_bytes));
-        Ok(Self(Place::Local { root, archives }))
+        Ok(Self(Place::Local { root, archives }, limits))
     }
 
     /// Lists the log files, day by day; those whose names tell no day come last. Must be polled on a tokio runtime.
@@ -256,6 +298,10 @@ impl Source {
         let report = Arc::<Mutex<Report>>::default();
         let (filter, settled, told) = (filter.clone(), settled.clone(), Arc::clone(&report));
         let objects = match &self.0 {
+            Place::Stdin => {
+                let (uri, path) = (ADDRESS_OF_STDIN.to_owned(), ADDRESS_OF_STDIN);
+                futures::stream::iter([Ok(LogObject::describe(uri, path, String::new(), 0))]).boxed()
+            }
             Place::S3 { root, bucket } => walk::walk(Arc::clone(bucket), root.clone(), filter, settled, told).boxed(),
             Place::Local { root, archives } => match folder::tree_path(root) {
                 Ok(path) => {
@@ -281,7 +327,7 @@ impl Source {
     pub fn effort(&self) -> Effort {
         match &self.0 {
             Place::S3 { bucket, .. } => bucket.effort(),
-            Place::Local { .. } => Effort::default(),
+            Place::Stdin | Place::Local { .. } => Effort::default(),
         }
     }
 
@@ -292,7 +338,7 @@ impl Source {
     pub async fn whereabouts(&self, uri: &str) -> Result<Whereabouts> {
         match &self.0 {
             Place::S3 { bucket, .. } => bucket.whereabouts(uri).await,
-            Place::Local { .. } => {
+            Place::Stdin | Place::Local { .. } => {
                 let path = uri.strip_prefix(folder::SCHEME).unwrap_or(uri);
                 let there = tokio::fs::try_exists(path).await.unwrap_or_default();
                 Ok(if there { Whereabouts::There } else { Whereabouts::Absent })
@@ -313,7 +359,12 @@ impl Source {
         read.unwrap_or_else(|_| Err(Error::Interrupted { uri }))
     }
 
-    /// Reads a file as it is stored, with the user metadata of its object.
+    fn limits(&self) -> Limits {
+        self.1.clone()
+    }
+
+    /// Reads a file as it is stored, with the user metadata of its object: of a local file what lies beside it as
+    /// `<file>.metadata.json`, in the form that `aws s3api head-object` prints.
     ///
     /// # Errors
     /// As [`Source::read`].
@@ -321,14 +372,27 @@ impl Source {
         if let Place::S3 { bucket, .. } = &self.0 {
             return bucket.fetch(object).await;
         }
-        Ok(Stored { bytes: self.read(object).await?, metadata: Vec::new() })
+        let (this, object, uri) = (self.clone(), object.clone(), object.uri.clone());
+        let read = tokio::task::spawn_blocking(move || this.fetch_blocking(&object)).await;
+        read.unwrap_or_else(|_| Err(Error::Interrupted { uri }))
     }
 
-    /// Where the file is, if a thread may open it by itself: `None` for objects in S3 and for entries of archives.
+    /// As [`Source::fetch`], of a local file or an archive's entry, on the calling thread.
+    ///
+    /// # Errors
+    /// As [`Source::read_blocking`]. Metadata that is not there, or in another form, is no error: there is none then.
+    pub fn fetch_blocking(&self, object: &LogObject) -> Result<Stored> {
+        let bytes = self.read_blocking(object)?;
+        let beside = LogObject { uri: format!("{}{}", object.uri, folder::SIDECAR), ..object.clone() };
+        let sidecar = self.read_blocking(&beside).ok();
+        Ok(Stored { bytes, metadata: sidecar.map_or_else(Vec::new, |json| folder::metadata(&json)) })
+    }
+
+    /// Where the file is, if a thread may open it by itself: `None` for objects in S3 and for members of bundles.
     #[must_use]
     pub fn local_path<'a>(&self, object: &'a LogObject) -> Option<&'a Path> {
         let path = object.uri.strip_prefix(folder::SCHEME)?;
-        archive::split(path).is_none().then_some(Path::new(path))
+        bundle::split(path).is_none().then_some(Path::new(path))
     }
 
     /// Reads a local file or an archive's entry on the calling thread.
@@ -337,7 +401,7 @@ impl Source {
     /// Names the file, and what to do. [`Error::Location`] for an object in S3, which only [`Source::read`] reads.
     pub fn read_blocking(&self, object: &LogObject) -> Result<Bytes> {
         let (Place::Local { archives, .. }, Some(path)) = (&self.0, object.uri.strip_prefix(folder::SCHEME)) else {
-            let reason = "it is not a local file of a local source".to_owned();
+            let reason = "it is not a file of a local source; bundles are unpacked instead".to_owned();
             return Err(Error::Location { location: object.uri.clone(), reason });
         };
         match archive::split(path) {

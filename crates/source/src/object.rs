@@ -6,10 +6,11 @@ use cloudtarn_record::key::{Day, FileName, Kind, region_name};
 /// A log file as a listing finds it. What its name and folders do not say is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogObject {
-    /// `s3://bucket/key`, `file:///absolute/path`, or `file:///absolute/path.zip!/entry`; nothing is escaped.
+    /// `s3://bucket/key`, `file:///absolute/path`, `stdin`; of a bundle's member `<bundle's address>!/<name>`. Nothing is
+    /// escaped.
     pub uri: String,
     /// Changes when the content does: an S3 ETag without its quotes, `<size>-<mtime in ns>` of a file,
-    /// `<crc32>-<size>` of a zip's entry.
+    /// `<crc32>-<size>` of a local zip's entry, XXH3-128 of the bytes of another bundle's member.
     pub version: String,
     /// How many bytes reading yields: as stored, still compressed if it is a `.gz`; of a zip's entry when unpacked.
     pub size: u64,

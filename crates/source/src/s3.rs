@@ -6,12 +6,14 @@ mod site;
 mod throttle;
 
 pub(crate) use client::causes;
+pub(crate) use site::domain;
 
 use crate::credentials::{Chain, Loaded, load, variable};
 use crate::roles::sts;
 use crate::walk::{Entry, Level, Size, Tree, in_order};
 use crate::{Effort, Error, Filter, LogObject, Options, Result, Stored, Whereabouts};
 use aws_types::service_config::ServiceConfigKey;
+use bytes::Bytes;
 use chrono::{DateTime, Datelike, Utc};
 use client::{Answer, Client, Failure, Request, Setup};
 use cloudtarn_record::key::{Day, FileName, ROOT, is_organization};
@@ -80,18 +82,28 @@ impl Bucket {
 
     /// Reads an object, if it still is the one that was listed, with the metadata that was stored with it.
     pub(crate) async fn fetch(&self, object: &LogObject) -> Result<Stored> {
+        self.get(object, None).await
+    }
+
+    /// Reads a part of an object, which may not be empty, if it still is the one that was listed.
+    pub(crate) async fn read_range(&self, object: &LogObject, part: std::ops::Range<u64>) -> Result<Bytes> {
+        Ok(self.get(object, Some(part)).await?.bytes)
+    }
+
+    async fn get(&self, object: &LogObject, part: Option<std::ops::Range<u64>>) -> Result<Stored> {
         let key = self.key(&object.uri)?;
         // A version made of size and time is no ETag, and only a GET can tell whether it still holds.
         let tag = Some(object.version.as_str()).filter(|version| !version.starts_with(&format!("{}-", object.size)));
-        let request = Request { method: Method::GET, key, query: Vec::new(), only: tag };
+        let size = part.as_ref().map_or(object.size, |part| part.end - part.start);
+        let request = Request { method: Method::GET, key, query: Vec::new(), only: tag, part };
         let read = self.client.send(&request, |answer| {
             let found = found(&answer);
             if found != object.version && !same_age(&object.version, &answer) {
                 return Ok(Err(refusal::changed(object, &found)));
             }
             let came = answer.body.len() as u64;
-            if came != object.size {
-                return Err(Failure::Garbled(format!("{came} bytes came, listed were {}", object.size)));
+            if came != size {
+                return Err(Failure::Garbled(format!("{came} bytes came, listed were {size}")));
             }
             let named = |name: &str| name.strip_prefix("x-amz-meta-").map(ToOwned::to_owned);
             let metadata = answer.headers.iter().filter_map(|(name, value)| {
@@ -111,7 +123,7 @@ impl Bucket {
     /// What became of an object that is not listed any more.
     pub(crate) async fn whereabouts(&self, uri: &str) -> Result<Whereabouts> {
         let key = self.key(uri)?;
-        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None };
+        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None, part: None };
         match self.client.send(&request, Ok).await {
             Ok(_) => Ok(Whereabouts::There),
             Err(Failure::Refused { marker: Some(version), .. }) => Ok(Whereabouts::Hidden { version }),
@@ -142,7 +154,7 @@ impl Bucket {
             ("max-keys", ask.most),
         ];
         query.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        let request = Request { method: Method::GET, key: "", query, only: None };
+        let request = Request { method: Method::GET, key: "", query, only: None, part: None };
         let page = self.client.send(&request, |answer| match listing::read(&answer.body) {
             Ok(Document::Page(page)) => Ok(page),
             Ok(Document::Refusal(refusal)) => Err(Failure::Refused { status: 200, refusal, marker: None, date: None }),
@@ -275,7 +287,7 @@ impl Tree for Bucket {
         if !key.rsplit('/').next().is_some_and(|name| name.contains('.')) {
             return Ok(None);
         }
-        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None };
+        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None, part: None };
         let found = self.client.send(&request, |answer| {
             let size = answer.header("content-length").and_then(|size| size.parse().ok()).unwrap_or_default();
             Ok(Object { key: key.to_owned(), version: found(&answer), size })

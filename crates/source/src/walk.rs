@@ -180,6 +180,11 @@ pub(crate) fn walk<T: Tree>(
     let (out, mut received) = mpsc::channel(AHEAD);
     let place = Place::of(&root);
     let foreign = place.step == Step::Foreign || filter.kinds.contains(&Kind::Other);
+    let mut filter = filter;
+    // Who asks for another service's folder by its name wants what is in it.
+    if foreign && !filter.kinds.is_empty() {
+        filter.kinds.push(Kind::Other);
+    }
     let walk = Walk {
         tree,
         filter,

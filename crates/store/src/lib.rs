@@ -23,19 +23,25 @@ mod crash;
 mod disk;
 mod duplicates;
 mod error;
+mod evidence;
 mod identities;
 mod ledger;
 mod manifest;
 mod parquet_file;
+mod provenance;
 mod sightings;
 mod snapshot;
+mod system;
 mod writer;
 
 pub use catalogue::{DEFAULT_NAME, Span};
 pub use error::{Error, Result};
-pub use ledger::{Fate, LogFile};
+pub use evidence::{DigestRow, Entry, HourVerdict, LogRow, Object, Verdict, VerdictRow, Verdicts};
+pub use ledger::{DigestFile, Fate, LogFile};
+pub use provenance::Provenance;
 pub use sightings::{Known, Sightings};
 pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
+pub use system::{Cell, ColumnKind, SystemTable};
 pub use writer::{Committed, Writer};
 
 use catalogue::Catalogue;

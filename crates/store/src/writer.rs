@@ -15,7 +15,7 @@ use crate::disk;
 use crate::duplicates;
 use crate::error::{Error, Result, io};
 use crate::identities;
-use crate::ledger::LogFile;
+use crate::ledger::{DigestFile, LogFile};
 use crate::manifest;
 use crate::parquet_file;
 use crate::snapshot::{DataFile, EventDataStore};
@@ -118,11 +118,11 @@ impl Writer {
     }
 
     /// Makes the events of `chunks` and the fates of the log files that they came from (and of such as gave none) visible, at
-    /// once. After a crash at any point either all of it is there or nothing.
+    /// once, and the digests with them. After a crash at any point either all of it is there or nothing.
     ///
     /// # Errors
     /// The file system's and the catalogue's; then nothing was committed.
-    pub fn commit(&mut self, chunks: Vec<Chunk>, log_files: Vec<LogFile>) -> Result<Committed> {
+    pub fn commit(&mut self, chunks: Vec<Chunk>, log_files: Vec<LogFile>, digests: &[DigestFile]) -> Result<Committed> {
         let chunks = Chunks::new(chunks);
         let mut committed = Committed::default();
         let mut data_files: Vec<(String, DataFile)> = Vec::new();
@@ -177,6 +177,7 @@ impl Writer {
             ledger_of: &self.main.id,
             log_files: &log_files,
             conflicts: &conflicts,
+            digests,
         };
         manifest::write(&self.root, &self.catalogue.event_data_stores()?, &addition)?;
         self.catalogue.commit(&addition)?;
@@ -307,6 +308,7 @@ mod tests {
             bytes: text.len() as u64,
             inflated: decoded.inflated,
             sha256: [7; 32],
+            content: None,
             fate: if decoded.records == 0 { Fate::Empty } else { Fate::TakenIn },
             records: decoded.records,
             broken: decoded.broken,
@@ -315,7 +317,7 @@ mod tests {
     }
 
     fn commit(root: &Path, (chunks, files): (Vec<Chunk>, Vec<LogFile>)) -> Committed {
-        Writer::begin(root, None).unwrap().commit(chunks, files).unwrap()
+        Writer::begin(root, None).unwrap().commit(chunks, files, &[]).unwrap()
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub(crate) struct Request<'a> {
     pub(crate) query: Vec<(&'static str, &'a str)>,
     /// The version that is wanted, as an ETag without quotes.
     pub(crate) only: Option<&'a str>,
+    /// The bytes that are wanted, if not all; at least one.
+    pub(crate) part: Option<std::ops::Range<u64>>,
 }
 
 /// What S3 answered; the status is a success.
@@ -308,6 +310,9 @@ impl Client {
         let mut builder = http::Request::builder().method(request.method.clone()).uri(url);
         if let Some(tag) = request.only {
             builder = builder.header("if-match", format!("\"{tag}\""));
+        }
+        if let Some(part) = &request.part {
+            builder = builder.header("range", format!("bytes={}-{}", part.start, part.end.saturating_sub(1)));
         }
         if self.payer {
             builder = builder.header("x-amz-request-payer", "requester");

@@ -38,7 +38,7 @@ impl Site {
 }
 
 /// The domain of the partition in which a region lies.
-fn domain(region: &str) -> &'static str {
+pub(crate) fn domain(region: &str) -> &'static str {
     match region.split('-').next().unwrap_or_default() {
         "cn" => "amazonaws.com.cn",
         "eusc" => "amazonaws.eu",
