@@ -9,12 +9,14 @@ mod functions;
 mod ingest;
 mod json;
 mod location;
+mod manual;
 mod output;
 mod pack;
 mod plan;
 mod query;
 mod report;
 mod scope;
+mod shell;
 mod stores;
 mod time;
 mod timeline;
@@ -22,24 +24,31 @@ mod units;
 mod verdicts;
 mod verify;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Ends of the program: results given; the work failed; the command line was wrong (clap's own).
 const FAILED: u8 = 1;
+const USAGE: u8 = 2;
 
 #[derive(Debug, Parser)]
 #[command(name = "cloudtarn", version, about)]
+#[command(
+    after_help = "Without a command, on a terminal, it opens the shell. `cloudtarn COMMAND --help` has examples."
+)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Take log files into the store.
     Ingest(ingest::Args),
+    /// Ask one question after the other.
+    Shell(shell::Args),
     /// Run CloudTrail Lake SQL.
     Query(query::Args),
     /// List, show, check and ask the questions that come with the program, or your own.
@@ -62,11 +71,22 @@ enum Command {
     Functions(functions::Args),
     /// Make a small bucket, ingest it and ask it questions.
     Demo(demo::Args),
+    /// Print a completion script for a shell.
+    Completions(manual::Completions),
+    /// Print the manual page.
+    Man(manual::Man),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
+    let mut cli = Cli::parse();
+    if cli.command.is_none() && std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        cli = Cli::parse_from(["cloudtarn", "shell"]);
+    }
+    let Some(command) = cli.command else {
+        let _ = Cli::command().print_help();
+        return ExitCode::from(USAGE);
+    };
+    let done = match command {
         Command::Ingest(args) => ingest::run(&args),
         Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
         Command::Pack(args) => {
@@ -81,6 +101,9 @@ fn main() -> ExitCode {
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
+        Command::Shell(args) => shell::run(&args),
+        Command::Completions(args) => manual::completions(&args).map(|()| ExitCode::SUCCESS),
+        Command::Man(args) => manual::man(&args).map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,
@@ -93,6 +116,6 @@ fn main() -> ExitCode {
 }
 
 /// A reader that went away (`| head`) is no failure.
-fn is_broken_pipe(e: &anyhow::Error) -> bool {
+pub(crate) fn is_broken_pipe(e: &anyhow::Error) -> bool {
     e.chain().any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe))
 }

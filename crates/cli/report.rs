@@ -41,11 +41,11 @@ enum Form {
 #[command(after_help = "Examples:
   cloudtarn report --pack all --out report.html
   cloudtarn report --pack console --pack access --since 2026-03-01 --format md
-  cloudtarn report --pack all --severity high --format ndjson --fail-on critical > findings.ndjson
+  cloudtarn report --pack exfiltration --format ndjson --fail-on critical > findings.ndjson
 
 For cron, a line each:
   cloudtarn ingest s3://log-archive --since 3d
-  cloudtarn report --pack all --since 1d --until now --out /srv/reports/today.html --force --fail-on high
+  cloudtarn report --pack all --since 1d --out /srv/reports/today.html --force --fail-on high
 
 The same store and options give the same report, byte for byte.
 Exit codes: 0 reported, 1 failed, 2 bad usage, 4 findings of the severity of --fail-on.")]

@@ -19,6 +19,7 @@ mod packs;
 mod plans;
 mod program;
 mod refusals;
+mod report;
 mod s3;
 mod served;
 mod slt;

@@ -29,5 +29,5 @@ mod unnest;
 pub mod value;
 
 pub use error::{Error, Kind, Result};
-pub use session::{Limits, Query, Session};
+pub use session::{Limits, Query, Session, Watch};
 pub use statistics::Statistics;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
 /// Lake's price of scanning: US dollars a GB (aws.amazon.com/cloudtrail/pricing, 2026).
 const PRICE_PER_GB: f64 = 0.005;
@@ -39,6 +40,15 @@ impl Statistics {
         for child in plan.children() {
             self.add(child);
         }
+    }
+
+    /// Events in the files that the plan reads.
+    pub(crate) fn events(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+        if plan.name() == "DataSourceExec" {
+            let all = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok()?;
+            return all.num_rows.get_value().map(|rows| *rows as u64);
+        }
+        plan.children().into_iter().map(Self::events).sum()
     }
 
     /// What the scan would cost in Lake, in US dollars.

@@ -52,6 +52,9 @@ pub enum Error {
         /// What is wrong, and what would be right.
         reason: String,
     },
+    /// No moment without new events was long enough for a report.
+    #[error("the store changes while the report is made: try again when no ingest runs")]
+    Busy,
     /// A question failed.
     #[error("{question}: {source}")]
     Query {

@@ -8,13 +8,15 @@ use futures::{StreamExt, TryStreamExt};
 
 use crate::answer::{Answer, Rows, rows};
 use crate::attack::Tactic;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::question::{Question, Severity, Values};
 use crate::statement::Scope;
 use crate::time::Zone;
 
 /// Questions that are planned and run at a time.
 const AT_ONCE: usize = 4;
+/// How often a report is begun while the store changes under it.
+const ATTEMPTS: usize = 3;
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
@@ -94,11 +96,21 @@ pub struct Report {
     pub answers: Vec<Answer>,
 }
 
-/// Gathers a report. The session must be one over `store`.
+/// Gathers a report, anew if events came in meanwhile. The session must be one over `store`.
 ///
 /// # Errors
-/// The store's; [`crate::Error::Query`] for a question that fails.
+/// The store's; [`Error::Query`] for a question that fails; [`Error::Busy`] where events keep coming in.
 pub async fn gather(session: &Session, store: &Store, request: &Request<'_>) -> Result<Report> {
+    for _ in 0..ATTEMPTS {
+        let report = once(session, store, request).await?;
+        if asked(store, &request.scope)?.snapshot == report.asked.snapshot {
+            return Ok(report);
+        }
+    }
+    Err(Error::Busy)
+}
+
+async fn once(session: &Session, store: &Store, request: &Request<'_>) -> Result<Report> {
     let asked = asked(store, &request.scope)?;
     let (scope, zone) = (&request.scope, request.zone);
     let table = scope.table();

@@ -58,11 +58,7 @@ pub fn csv_cell(text: &str) -> String {
     let formula = is_formula(text);
     let text = printable(text);
     let text = if formula { format!("'{text}") } else { text };
-    if text.contains([',', '"', ';']) || text.starts_with([' ', '\'']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
+    if padded || text.contains([',', '"', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 /// One line a row; the columns of each question as JSON in the last.

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn markup_is_inert() {
-        assert_eq!(escape("<b>*x*|`y`\n[a](http://b)"), "&lt;b&gt;\\*x\\*\\|\\`y\\`\\n\\[a\\]\\(http&#58;//b\\)");
+        assert_eq!(escape("<b>*x*|`y`\n[a](http://b)"), "&lt;b&gt;\\*x\\*\\|\\`y\\`\\\\n\\[a\\]\\(http&#58;//b\\)");
         assert!(fenced("sql", "a ```` b").starts_with("`````sql\n"));
     }
 }
