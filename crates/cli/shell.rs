@@ -19,7 +19,7 @@ use rustyline::{CompletionType, Config, Editor};
 use tokio::runtime::Runtime;
 
 use crate::location::Location;
-use crate::output::{Format, complain, printable};
+use crate::output::{Care, Format, complain, printable};
 use crate::query::session;
 use crate::time::ZoneArg;
 use complete::Assistant;
@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
                 match shell.line(&line) {
                     Ok(Next::Leave) => break,
                     Ok(Next::GoOn) => {}
-                    Err(error) => complain(&printable(&format!("{error:#}"))),
+                    Err(error) => complain(&format!("{error:#}")),
                 }
             }
             Err(ReadlineError::Interrupted) => {}
@@ -159,7 +159,7 @@ impl Shell {
                 Ok(Next::GoOn) => {}
                 Err(error) if crate::is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
                 Err(error) => {
-                    complain(&printable(&format!("{error:#}")));
+                    complain(&format!("{error:#}"));
                     failed = true;
                 }
             }
@@ -224,7 +224,8 @@ impl Shell {
     }
 
     fn ask(&mut self, sql: &str) -> Result<()> {
-        let done = running::run(&self.session, &self.runtime, sql, self.format, self.zone)?;
+        let care = Care { terminal: self.terminal && self.file.is_none(), ..Care::default() };
+        let done = running::run(&self.session, &self.runtime, sql, self.format, self.zone, care)?;
         let Some((bytes, statistics)) = done else {
             complain("cancelled");
             return Ok(());

@@ -11,7 +11,7 @@ use cloudtarn_report::time::Zone;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 
-use crate::output::{self, Format};
+use crate::output::{self, Care, Format};
 use crate::units;
 
 /// Nothing is drawn for statements that end sooner.
@@ -24,6 +24,7 @@ pub(super) fn run(
     sql: &str,
     format: Format,
     zone: Zone,
+    care: Care,
 ) -> Result<Option<(Vec<u8>, Statistics)>> {
     let (started, watch) = tokio::sync::oneshot::channel();
     let (session, sql) = (Arc::clone(session), sql.to_owned());
@@ -32,7 +33,7 @@ pub(super) fn run(
         // Nobody may be watching any more.
         let _ = started.send(query.watch());
         let mut bytes = Vec::new();
-        output::write(&mut query, format, zone, &mut bytes).await?;
+        output::write(&mut query, format, zone, care, &mut bytes).await?;
         anyhow::Ok((bytes, query.statistics()))
     });
     runtime.block_on(async {

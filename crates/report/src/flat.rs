@@ -57,6 +57,7 @@ pub fn is_formula(text: &str) -> bool {
 pub fn csv_cell(text: &str) -> String {
     let formula = is_formula(text);
     let text = printable(text);
+    let padded = text.starts_with(' ') || text.ends_with(' ');
     let text = if formula { format!("'{text}") } else { text };
     if padded || text.contains([',', '"', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
