@@ -1,10 +1,13 @@
 //! Killed at any moment and run again: nothing lost, nothing doubled.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use cloudtarn_testkit::Class;
+
 use crate::program::{bucket, cloudtarn, ingest, rows, text};
+use crate::served::with_bucket;
 
 /// Everything of the table but where each event came from, which of two twins is kept may differ.
 fn table(store: &Path) -> Vec<String> {
@@ -101,4 +104,30 @@ fn walk(folder: &Path) -> Vec<String> {
         }
     }
     names
+}
+
+/// Ctrl-C in the middle: what is decoded is committed, the program says how to go on, and the next run takes in the rest.
+#[test]
+fn interrupted_it_keeps_what_is_done_and_goes_on() {
+    with_bucket(8_000, async |served| {
+        served.server.faults().set_latency(Class::Get, Duration::from_millis(200));
+        let mut child = served.command(&["--max-requests", "2"]).stderr(Stdio::piped()).spawn().unwrap();
+        while served.server.faults().seen(Class::Get) < 12 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut err = String::new();
+            std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut err).unwrap();
+            (child.wait().unwrap().code(), err)
+        });
+        let (code, err) = ended.await.unwrap();
+        assert_eq!(code, Some(130), "{err}");
+        assert!(err.contains("the same command"), "{err}");
+        let kept: u64 = served.count().parse().unwrap();
+        assert!(kept > 0 && kept < served.events, "{kept} of {}", served.events);
+        served.server.faults().set_latency(Class::Get, Duration::ZERO);
+        served.ingest_well(&[]).await;
+        served.assert_whole();
+    });
 }
