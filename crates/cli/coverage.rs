@@ -19,7 +19,11 @@ use crate::verify::Keys;
 #[command(
     after_help = "States of an hour: proven (its digests and all log files that they name are there and valid), proven empty
 (a digest proves that nothing was delivered), unproven, missing (a digest or a log file that was delivered is not there),
-invalid. The same hour by hour in SQL: SELECT * FROM cloudtarn.coverage"
+invalid. The same hour by hour in SQL: SELECT * FROM cloudtarn.coverage
+
+Examples:
+  cloudtarn coverage --gaps
+  cloudtarn coverage --account 111122223333 --since 30d --hours --output csv"
 )]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -46,7 +46,7 @@ fn bad_usage_ends_with_two() {
     for arguments in [
         &["ingest"][..],
         &["query", "--output", "xml", "SELECT 1"],
-        &["ingest", "x", "--since", "yesterday"],
+        &["ingest", "x", "--since", "someday"],
         &["nonsense"],
     ] {
         assert_eq!(run(arguments).code, Some(2), "{arguments:?}");

@@ -291,9 +291,10 @@ impl Coordinator {
         self.in_flight += 1;
         self.estimated += estimate;
         let (send, pool, max) = (self.send.clone(), Arc::clone(&self.pool), self.max_file_size);
+        let (stop, stopped) = (Arc::clone(&self.stop), Arc::clone(&self.stop));
         let decode = move |group: Group, bodies| {
             pool.spawn(move || {
-                let done = group::decode(&group, bodies, max);
+                let done = group::decode(&group, bodies, max, &stopped);
                 // The coordinator is gone only if the run failed.
                 let _ = send.send(Event::Decoded { estimate, stored: group.bytes, done });
             });
@@ -302,7 +303,7 @@ impl Coordinator {
             decode(group, None);
         } else {
             tokio::spawn(async move {
-                let bodies = group::fetch(&group).await;
+                let bodies = group::fetch(&group, &stop).await;
                 decode(group, Some(bodies));
             });
         }
@@ -326,6 +327,7 @@ impl Coordinator {
     fn decoded(&mut self, estimate: usize, stored: u64, mut done: Done) {
         self.in_flight -= 1;
         self.estimated -= estimate;
+        self.summary.interrupted |= done.cut;
         let memory = done.memory();
         self.ready_memory += memory;
         if stored > 0 {

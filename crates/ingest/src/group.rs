@@ -1,6 +1,7 @@
 //! Some files at a time: fetched together, decoded by one thread into one chunk.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use cloudtarn_record::digest::sha256;
@@ -90,6 +91,8 @@ pub(crate) struct Done {
     pub(crate) changed: Vec<Problem>,
     /// Files that were written again with the same bytes.
     pub(crate) rewritten: u64,
+    /// The run was stopped before the rest of the group.
+    pub(crate) cut: bool,
 }
 
 impl Done {
@@ -116,9 +119,10 @@ impl Done {
     }
 }
 
-/// Each file, in the order of the group.
-pub(crate) async fn fetch(group: &Group) -> Vec<Result<Stored, String>> {
+/// Each file, in the order of the group; once `stop` is set, only those that were asked for before.
+pub(crate) async fn fetch(group: &Group, stop: &AtomicBool) -> Vec<Result<Stored, String>> {
     futures::stream::iter(group.objects.clone())
+        .take_while(|_| std::future::ready(!stop.load(Ordering::Relaxed)))
         .map(|object| {
             let source = Arc::clone(&group.source);
             async move { source.fetch(&object).await.map_err(|error| error.to_string()) }
@@ -128,8 +132,14 @@ pub(crate) async fn fetch(group: &Group) -> Vec<Result<Stored, String>> {
         .await
 }
 
-/// Decodes the files of a group; without bodies it reads them first, on this thread, unless they are a bundle's members.
-pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Stored, String>>>, max_file_size: usize) -> Done {
+/// Decodes the files of a group, as many as there are bodies of; without bodies it reads them first, on this thread, until
+/// `stop` is set, unless they are a bundle's members.
+pub(crate) fn decode(
+    group: &Group,
+    bodies: Option<Vec<Result<Stored, String>>>,
+    max_file_size: usize,
+    stop: &AtomicBool,
+) -> Done {
     let mut done = Done { bundle: group.bundle.clone(), ..Done::default() };
     let mut decoder = Decoder::new(max_file_size);
     let mut chunk = Chunk::default();
@@ -137,9 +147,19 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Stored, String>>>,
     let mut priors = group.priors.iter().peekable();
     for (index, object) in group.objects.iter().enumerate() {
         let prior = priors.next_if(|(at, _)| *at == index).map(|(_, prior)| prior);
-        let body = match (bodies.as_mut().and_then(Iterator::next), group.bodies.get(index)) {
-            (Some(body), _) => body,
+        let body = match (&mut bodies, group.bodies.get(index)) {
+            (Some(bodies), _) => match bodies.next() {
+                Some(body) => body,
+                None => {
+                    done.cut = true;
+                    break;
+                }
+            },
             (None, Some(body)) => Ok(Stored { bytes: body.clone(), metadata: vec![] }),
+            (None, None) if stop.load(Ordering::Relaxed) => {
+                done.cut = true;
+                break;
+            }
             (None, None) => read(group, object).map_err(|error| error.to_string()),
         };
         let Stored { bytes: body, metadata } = match body {
