@@ -10,7 +10,7 @@ use crate::csv::{self, Header};
 use crate::digest::{Sha256, sha256};
 use crate::error::{Error, Result};
 use crate::form::{self, Passed, Visitor};
-use crate::inflate::Inflater;
+use crate::inflate::{self, Inflater};
 use crate::schema::EventCategory;
 use crate::split;
 use crate::tape::{Cursor, Parser};
@@ -19,6 +19,8 @@ use crate::tape::{Cursor, Parser};
 pub const DEFAULT_MAX_FILE_SIZE: usize = 1 << 30;
 /// Offsets into the text of a chunk have 31 bits in Arrow's views, and strings that had to be rewritten come on top.
 const MAX_CHUNK_BYTES: usize = (1 << 31) - (1 << 26);
+/// Text that one chunk is filled with, unless a single file is larger.
+const CHUNK_BYTES: usize = 1 << 26;
 /// Lines that are looked at to see whether every line is a document.
 const FIRST_LINES: usize = 3;
 /// How many documents may lie in each other as strings.
@@ -90,15 +92,16 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder that refuses files which inflate to more than `max_file_size` bytes (at most 2 GiB, less 64 MiB).
+    /// A decoder that refuses files which inflate to more than `max_file_size` bytes (at most 2 GiB, less 128 MiB).
     pub fn new(max_file_size: usize) -> Self {
-        Self { inflater: Inflater::new(max_file_size.min(MAX_CHUNK_BYTES)), parser: Parser::new(), content: None }
+        let inflater = Inflater::new(max_file_size.min(MAX_CHUNK_BYTES - CHUNK_BYTES));
+        Self { inflater, parser: Parser::new(), content: None }
     }
 
-    /// True if the chunk has no room for another file of `inflated` bytes at most.
-    pub fn is_full(chunk: &Chunk, inflated: usize) -> bool {
+    /// True if another file, as it is stored, should go to a new chunk.
+    pub fn is_full(chunk: &Chunk, stored: &[u8]) -> bool {
         let used = chunk.original.len().max(chunk.rewritten.len());
-        used > 0 && used + inflated > MAX_CHUNK_BYTES / 2
+        used > 0 && used.saturating_add(inflate::size_hint(stored)) > CHUNK_BYTES
     }
 
     /// Appends the events of one log file, compressed or not, to `chunk`.

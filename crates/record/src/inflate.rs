@@ -51,6 +51,15 @@ impl Compression {
     }
 }
 
+/// How large an object says that it is once inflated; it may be larger. The gzip trailer tells, of a single member.
+pub fn size_hint(stored: &[u8]) -> usize {
+    if !stored.starts_with(&MAGIC) {
+        return stored.len();
+    }
+    let last = stored.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
+    last.min(stored.len().saturating_mul(MAX_RATIO))
+}
+
 /// Inflates objects, one after the other, with reused state.
 pub struct Inflater {
     decompressor: Decompressor,
