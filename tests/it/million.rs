@@ -69,7 +69,7 @@ fn very_many_small_objects() {
         let before = served.server.faults().seen(Class::List);
         let (plan, took, most) = measured(served.command(&["--dry-run"])).await;
         assert_eq!(plan.code, Some(0), "{}", plan.err);
-        assert!(plan.err.contains(&format!("{} days", DAYS)), "{}", plan.err);
+        assert!(plan.err.contains(&format!("{DAYS} days")), "{}", plan.err);
         figure("planned", took, most);
         let listings = served.server.faults().seen(Class::List) - before;
         eprintln!("{listings} listings, {} requests at once at most", served.server.faults().most_at_once());

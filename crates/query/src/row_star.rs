@@ -53,7 +53,7 @@ impl VisitorMut for Expand<'_> {
             && let Some(Around { with: Some(with), done, .. }) = self.queries.last_mut()
         {
             if let Some(cte) = with.cte_tables.get_mut(*done) {
-                cte.query = Box::new(query.clone());
+                *cte.query = query.clone();
             }
             *done += 1;
         }
@@ -66,7 +66,7 @@ impl VisitorMut for Expand<'_> {
         }
         let mut projection = Vec::with_capacity(select.projection.len());
         for item in std::mem::take(&mut select.projection) {
-            match RowStar::of(&item).map(|star| self.fields(star, select)).transpose() {
+            match RowStar::of(&item).map(|star| self.fields(&star, select)).transpose() {
                 Ok(Some(fields)) => projection.extend(fields),
                 Ok(None) => projection.push(item),
                 Err(error) => return ControlFlow::Break(error),
@@ -88,7 +88,7 @@ impl VisitorMut for Expand<'_> {
 
 impl Expand<'_> {
     /// The fields of a star of `select`, each as an item of its own.
-    fn fields(&self, star: RowStar, select: &Select) -> Result<Vec<SelectItem>> {
+    fn fields(&self, star: &RowStar, select: &Select) -> Result<Vec<SelectItem>> {
         let mut alone = select.clone();
         alone.projection =
             vec![SelectItem::ExprWithAlias { expr: star.row.clone(), alias: Ident::with_quote('"', "row") }];

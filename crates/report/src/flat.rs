@@ -55,8 +55,8 @@ pub fn is_formula(text: &str) -> bool {
 /// A cell of CSV that no spreadsheet takes for a formula: one that begins as formulas do gets an apostrophe, and control
 /// characters become escapes.
 pub fn csv_cell(text: &str) -> String {
-    let formula = is_formula(text);
     let text = printable(text);
+    let formula = is_formula(&text);
     let padded = text.starts_with(' ') || text.ends_with(' ');
     let text = if formula { format!("'{text}") } else { text };
     if padded || text.contains([',', '"', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
@@ -193,8 +193,9 @@ mod tests {
         for (text, cell) in [
             ("=1+1", "'=1+1"),
             ("@SUM(A1)", "'@SUM(A1)"),
-            ("+1", "'+1"),
-            ("-1", "'-1"),
+            ("+1+1", "'+1+1"),
+            ("-A1", "'-A1"),
+            ("-1", "-1"),
             ("\t=1", "\\t=1"),
             (" =1", "\"' =1\""),
             ("＝1", "'＝1"),

@@ -730,7 +730,7 @@ fn levels<T: Tree>(tree: &Arc<T>, nodes: Vec<Node>) -> BoxStream<'static, Listed
             let (here, path) = (Arc::clone(&tree), node.path.clone());
             let uri = tree.uri(&path);
             let listing = tokio::spawn(async move { here.level(&path).await });
-            async move { (node, listing.await.unwrap_or_else(|_| Err(Error::Interrupted { uri }))) }
+            async move { (node, listing.await.unwrap_or(Err(Error::Interrupted { uri }))) }
         })
         .buffered(width)
         .boxed()
