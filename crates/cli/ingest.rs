@@ -230,6 +230,7 @@ fn report(summary: &Summary, elapsed: Duration) {
         units::bytes(committed.bytes),
         units::count(committed.data_files),
     ));
+    lines.extend(crate::compact::told(&summary.compacted));
     let mut show = |title: &str, count: u64, problems: &[Problem]| {
         if count == 0 {
             return;

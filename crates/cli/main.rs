@@ -1,6 +1,7 @@
 //! The program: CloudTrail Lake on one's own machine.
 
 mod batch;
+mod compact;
 mod demo;
 mod functions;
 mod ingest;
@@ -31,6 +32,8 @@ enum Command {
     Ingest(ingest::Args),
     /// Run CloudTrail Lake SQL.
     Query(query::Args),
+    /// Merge small data files.
+    Compact(compact::Args),
     /// List the event data stores.
     Stores(stores::Args),
     /// List the functions of Lake SQL, or describe one.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Ingest(args) => ingest::run(&args),
         Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Compact(args) => compact::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),

@@ -242,8 +242,10 @@ impl Coordinator {
             if self.writer.is_some() && (self.ready_memory >= self.budget / 3 || starved) && self.has_ready() {
                 self.commit();
             }
-            if !listing && self.pending.is_none() && self.in_flight == 0 && self.writer.is_some() && !self.has_ready() {
-                return Ok(self.summary);
+            if !listing && self.pending.is_none() && self.in_flight == 0 && !self.has_ready() {
+                if let Some(writer) = self.writer.take() {
+                    return self.end(writer).await;
+                }
             }
             let tick = std::time::Duration::from_millis(200);
             tokio::select! {
@@ -259,6 +261,16 @@ impl Coordinator {
                 () = tokio::time::sleep(tick) => {}
             }
         }
+    }
+
+    /// Merges what small commits have left, if there is much of it.
+    async fn end(mut self, mut writer: Writer) -> Result<Summary> {
+        if self.summary.committed.data_files > 0 {
+            let pool = Arc::clone(&self.pool);
+            let compaction = tokio::task::spawn_blocking(move || pool.install(|| writer.compact()));
+            self.summary.compacted = compaction.await.map_err(|_| Error::Ended("compaction"))??;
+        }
+        Ok(self.summary)
     }
 
     fn has_ready(&self) -> bool {

@@ -8,9 +8,8 @@ use crate::tape::{Cursor, Value};
 /// How deep wrappers may lie in each other: `{"Records":[{"detail":{…}}]}` is three.
 const MAX_DEPTH: usize = 8;
 
-/// Keys of a record that make it one: three of them are asked for, as redacted and test records lack some.
-const RECORD_KEYS: [&str; 8] =
-    ["eventVersion", "eventTime", "eventName", "eventSource", "eventID", "userIdentity", "awsRegion", "eventType"];
+/// How many of the keys of a record make it one: redacted and test records lack some.
+const RECORD_HITS: usize = 3;
 
 /// Keys under which other tools keep records, in the order in which they are looked for:
 /// delivered files and `lookup-events` (`Records`, `Events`, `CloudTrailEvent`), EventBridge (`detail`), CloudWatch Logs
@@ -90,23 +89,39 @@ fn visit_value(cursor: &mut Cursor<'_>, visitor: &mut impl Visitor, depth: usize
     }
 }
 
-fn shape(cursor: &Cursor<'_>) -> Shape {
+/// The category of a record; `None` for what is none.
+fn record(cursor: &Cursor<'_>) -> Option<EventCategory> {
     let mut hits = 0;
     let mut insight = false;
+    for (key, value) in cursor.keys() {
+        match key {
+            "eventVersion" | "eventTime" | "eventName" | "eventSource" | "eventID" | "userIdentity" | "awsRegion"
+            | "@timestamp" => hits += 1,
+            "eventType" => {
+                hits += 1;
+                insight |= matches!(value, Node::String("AwsCloudTrailInsight"));
+            }
+            "eventCategory" => insight |= matches!(value, Node::String("Insight")),
+            // An S3 event notification.
+            "s3" => return None,
+            _ => {}
+        }
+    }
+    (hits >= RECORD_HITS).then_some(if insight { EventCategory::Insight } else { EventCategory::CloudTrail })
+}
+
+fn shape(cursor: &Cursor<'_>) -> Shape {
+    if let Some(category) = record(cursor) {
+        return Shape::Record(category);
+    }
     let mut envelope: Option<usize> = None;
     let (mut notification, mut digest, mut control, mut config) = (false, false, false, false);
     for (key, value) in cursor.keys() {
         match key {
-            "eventCategory" => insight |= matches!(value, Node::String("Insight")),
             "s3" => notification = true,
             "digestS3Object" => digest = true,
             "configurationItems" => config = true,
             "messageType" => control = matches!(value, Node::String("CONTROL_MESSAGE")),
-            "@timestamp" => hits += 1,
-            _ if RECORD_KEYS.contains(&key) => {
-                hits += 1;
-                insight |= key == "eventType" && matches!(value, Node::String("AwsCloudTrailInsight"));
-            }
             _ => {
                 let holds = match value {
                     Node::Object { .. } | Node::Array { .. } => true,
@@ -118,9 +133,6 @@ fn shape(cursor: &Cursor<'_>) -> Shape {
                 }
             }
         }
-    }
-    if hits >= 3 && !notification {
-        return Shape::Record(if insight { EventCategory::Insight } else { EventCategory::CloudTrail });
     }
     if digest {
         return Shape::Other("a digest file".to_owned());

@@ -6,12 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cloudtarn_record::EventCategory;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::disk;
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use crate::ledger::{self, Fate, LogFile};
 use crate::snapshot::{DataFile, EventDataStore, Snapshot};
 
 /// Format of the store, in SQLite's `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 const FILE: &str = "catalog.db";
 /// Region and account of the ARNs of stores made here: there is no account behind them.
 const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
@@ -31,6 +33,8 @@ pub(crate) struct Addition<'a> {
     pub(crate) manifest: &'a str,
     /// Id of the event data store and its new file.
     pub(crate) data_files: &'a [(String, DataFile)],
+    /// Paths of data files, relative to the root, whose events the new files hold from now on.
+    pub(crate) retired: &'a [String],
     /// Id of the event data store that the ledger entries belong to.
     pub(crate) ledger_of: &'a str,
     /// Log files with the indexes of their records that were dropped as duplicates.
@@ -72,7 +76,7 @@ impl Catalogue {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         let found = format(&connection)?;
-        if found > FORMAT {
+        if found != FORMAT && found != 0 {
             return Err(Error::Format { path: root.to_path_buf(), found, known: FORMAT });
         }
         Ok(Self { connection, root: root.to_path_buf() })
@@ -115,7 +119,7 @@ impl Catalogue {
         found.ok_or_else(|| Error::Name(name.to_owned()))
     }
 
-    pub(crate) fn snapshot(&self, store: &EventDataStore) -> Result<Snapshot> {
+    pub(crate) fn snapshot(&self, store: &EventDataStore, lease: Lease) -> Result<Snapshot> {
         // One statement, so that the number and the files are of one moment.
         let sql = "SELECT s.id, f.path, f.bytes, f.rows, f.json_bytes, f.columns
                    FROM (SELECT coalesce(max(id), 0) AS id FROM snapshot) s
@@ -137,7 +141,7 @@ impl Catalogue {
             let path = self.root.join(path);
             files.push(DataFile { path, bytes: count(2)?, rows: count(3)?, json_bytes: count(4)?, columns });
         }
-        Ok(Snapshot { id, store: store.clone(), files })
+        Ok(Snapshot { id, store: store.clone(), files, lease })
     }
 
     /// Data files whose events may fall into a span of time (UTC milliseconds, inclusive); those with events that have no time
@@ -188,6 +192,13 @@ impl Catalogue {
         transaction.execute(sql, params![now(), addition.manifest])?;
         let snapshot = transaction.last_insert_rowid();
         insert_data_files(&transaction, &self.root, snapshot, addition.data_files)?;
+        for path in addition.retired {
+            let sql = "UPDATE data_file SET last = ?1 WHERE path = ?2 AND last IS NULL";
+            if transaction.execute(sql, params![snapshot, path])? != 1 {
+                let reason = format!("`{path}` is not there to be merged");
+                return Err(Error::Damaged { path: self.root.join(FILE), reason });
+            }
+        }
         insert_log_files(&transaction, snapshot, addition.ledger_of, addition.log_files)?;
         {
             let sql = "INSERT INTO conflict (event_data_store, path, record, snapshot) VALUES (?1, ?2, ?3, ?4)";
@@ -196,8 +207,26 @@ impl Catalogue {
                 statement.execute(params![store, path, record, snapshot])?;
             }
         }
+        disk::step()?;
         transaction.commit()?;
+        disk::step()?;
         Ok(snapshot)
+    }
+
+    /// Data files that later snapshots do not see, relative to the root.
+    pub(crate) fn retired(&self) -> Result<Vec<String>> {
+        let mut statement = self.connection.prepare_cached("SELECT path FROM data_file WHERE last IS NOT NULL")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Forgets those of the retired data files.
+    pub(crate) fn forget(&mut self, paths: &[String]) -> Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for path in paths {
+            transaction.execute("DELETE FROM data_file WHERE path = ?1 AND last IS NOT NULL", [path])?;
+        }
+        Ok(transaction.commit()?)
     }
 }
 

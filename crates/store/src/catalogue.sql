@@ -29,6 +29,8 @@ CREATE TABLE data_file (
     columns          TEXT NOT NULL
 );
 CREATE INDEX data_file_time ON data_file (event_data_store, min_time, max_time);
+CREATE INDEX data_file_first ON data_file (event_data_store, first);
+CREATE INDEX data_file_last ON data_file (last) WHERE last IS NOT NULL;
 
 CREATE TABLE folder (
     id   INTEGER PRIMARY KEY,

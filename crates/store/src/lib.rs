@@ -3,7 +3,7 @@
 //! ```text
 //! <store>/catalog.db                        event data stores, snapshots, data files with statistics, ledger
 //! <store>/commits/<uuid>.json.zst           what each commit did, again: a lost catalogue can be made anew
-//! <store>/data/<id>/<day>/<uuid>.parquet    immutable data files, sorted by eventtime; <day> is the first of the file
+//! <store>/data/<id>/<day>/<uuid>.parquet    immutable data files of whole days; <day> is the first of the file
 //! <store>/data/<id>/<day>/<uuid>.ids        the identities of its events, for exact deduplication
 //! ```
 //!
@@ -18,18 +18,23 @@ use std::path::{Path, PathBuf};
 
 use cloudtarn_record::EventCategory;
 
+mod arrangement;
 mod catalogue;
+mod compaction;
 mod disk;
 mod duplicates;
 mod error;
 mod identities;
+mod lease;
 mod ledger;
 mod manifest;
 mod parquet_file;
 mod snapshot;
 mod writer;
 
+pub use compaction::{Compacted, When};
 pub use error::{Error, Result};
+pub use lease::Lease;
 pub use ledger::{Fate, LogFile};
 pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
 pub use writer::{Committed, Writer};
@@ -100,7 +105,18 @@ impl Store {
     /// # Errors
     /// The catalogue's.
     pub fn snapshot(&self, store: &EventDataStore) -> Result<Snapshot> {
-        self.catalogue().snapshot(store)
+        // First the lease, so that no file can go between being found and being kept.
+        let lease = lease::take(&self.root);
+        self.catalogue().snapshot(store, lease)
+    }
+
+    /// Merges the small data files of an event data store. Readers see the same events before, during and after; merged files
+    /// are removed when no snapshot that sees them is held any more, by this or a later call or ingest.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another process writes; the file system's and the catalogue's, with the store as it was.
+    pub fn compact(&self, store: &EventDataStore, when: When) -> Result<Compacted> {
+        writer::compact(&self.root, store, when)
     }
 
     /// What became of a log file when it was taken in; `None` if it was not, or only another version of it.

@@ -18,6 +18,8 @@ struct Manifest<'a> {
     created: i64,
     event_data_stores: Vec<Store<'a>>,
     data_files: Vec<Data<'a>>,
+    /// Data files of earlier commits that these take the place of.
+    retired: &'a [String],
     log_files: Vec<Log<'a>>,
     conflicts: Vec<(&'a str, &'a str, i32)>,
 }
@@ -59,7 +61,7 @@ struct Log<'a> {
 pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<'_>) -> Result<()> {
     let path = root.join(addition.manifest);
     let manifest = Manifest {
-        format: 1,
+        format: 2,
         created: now(),
         event_data_stores: stores
             .iter()
@@ -77,6 +79,7 @@ pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<
                 columns: &file.columns,
             })
             .collect(),
+        retired: addition.retired,
         log_files: addition
             .log_files
             .iter()

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use cloudtarn_record::EventCategory;
 use serde::{Deserialize, Serialize};
 
+use crate::lease::Lease;
+
 /// One event data store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventDataStore {
@@ -44,7 +46,7 @@ pub struct ColumnStatistics {
     pub compressed_bytes: u64,
 }
 
-/// One immutable Parquet file, sorted by `eventtime`, ascending, NULLs last.
+/// One immutable Parquet file: its row groups follow each other in time, events without a time last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataFile {
     /// Absolute.
@@ -68,6 +70,8 @@ pub struct Snapshot {
     pub store: EventDataStore,
     /// Its files, by time.
     pub files: Vec<DataFile>,
+    /// While it or a clone of it lives, the files stay where they are.
+    pub lease: Lease,
 }
 
 impl DataFile {
