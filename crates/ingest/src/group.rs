@@ -90,7 +90,7 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
                 continue;
             }
         };
-        if Decoder::is_full(&chunk, max_file_size) {
+        if Decoder::is_full(&chunk, &body) {
             done.chunks.push(std::mem::take(&mut chunk));
         }
         let origin = Origin { path: Arc::from(object.uri.as_str()), version: Arc::from(object.version.as_str()) };

@@ -155,7 +155,7 @@ fn statistics(file: &DataFile, schema: &Schema) -> Statistics {
         .fields()
         .iter()
         .map(|field| {
-            let Some(column) = file.columns.iter().find(|column| column.column == *field.name()) else {
+            let Some(column) = file.columns().iter().find(|column| column.column == *field.name()) else {
                 return ColumnStatistics::new_unknown();
             };
             let bound = |bound: &Option<Bound>| exact(bound.as_ref().and_then(|b| scalar(b, field.data_type())));

@@ -6,7 +6,7 @@ use crate::chunk::{Chunk, Origin, Rows};
 use crate::column::Texts;
 use crate::error::{Error, Result};
 use crate::form::{self, Visitor};
-use crate::inflate::Inflater;
+use crate::inflate::{self, Inflater};
 use crate::schema::EventCategory;
 use crate::split;
 use crate::tape::{Cursor, Parser};
@@ -15,6 +15,8 @@ use crate::tape::{Cursor, Parser};
 pub const DEFAULT_MAX_FILE_SIZE: usize = 1 << 30;
 /// Offsets into the text of a chunk have 31 bits in Arrow's views, and strings that had to be rewritten come on top.
 const MAX_CHUNK_BYTES: usize = (1 << 31) - (1 << 26);
+/// Text that one chunk is filled with, unless a single file is larger.
+const CHUNK_BYTES: usize = 1 << 26;
 /// How many documents may lie in each other as strings.
 const MAX_EMBEDDING: usize = 4;
 
@@ -61,15 +63,15 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder that refuses files which inflate to more than `max_file_size` bytes (at most 2 GiB, less 64 MiB).
+    /// A decoder that refuses files which inflate to more than `max_file_size` bytes (at most 2 GiB, less 128 MiB).
     pub fn new(max_file_size: usize) -> Self {
-        Self { inflater: Inflater::new(max_file_size.min(MAX_CHUNK_BYTES)), parser: Parser::new() }
+        Self { inflater: Inflater::new(max_file_size.min(MAX_CHUNK_BYTES - CHUNK_BYTES)), parser: Parser::new() }
     }
 
-    /// True if the chunk has no room for another file of `inflated` bytes at most.
-    pub fn is_full(chunk: &Chunk, inflated: usize) -> bool {
+    /// True if another file, as it is stored, should go to a new chunk.
+    pub fn is_full(chunk: &Chunk, stored: &[u8]) -> bool {
         let used = chunk.original.len().max(chunk.rewritten.len());
-        used > 0 && used + inflated > MAX_CHUNK_BYTES / 2
+        used > 0 && used.saturating_add(inflate::size_hint(stored)) > CHUNK_BYTES
     }
 
     /// Appends the events of one log file, gzipped or not, to `chunk`.

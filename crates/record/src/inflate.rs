@@ -19,6 +19,15 @@ const MIN_MEMBER: usize = 18;
 /// The best ratio that deflate can reach is about 1032; a hint beyond it is a lie.
 const MAX_RATIO: usize = 1040;
 
+/// How large an object says that it is once inflated; it may be larger.
+pub fn size_hint(stored: &[u8]) -> usize {
+    if !stored.starts_with(&MAGIC) {
+        return stored.len();
+    }
+    let hint = stored.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
+    hint.min(stored.len().saturating_mul(MAX_RATIO))
+}
+
 /// Inflates objects, one after the other, with reused state.
 pub struct Inflater {
     decompressor: Decompressor,
@@ -60,8 +69,7 @@ impl Inflater {
     /// `Ok(false)` when libdeflate could not read the member; then `out` is as before.
     fn append_member(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<bool> {
         let start = out.len();
-        let hint = stored.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
-        let mut room = hint.min(stored.len().saturating_mul(MAX_RATIO)).clamp(64, self.limit.max(64));
+        let mut room = size_hint(stored).clamp(64, self.limit.max(64));
         loop {
             out.resize(start + room, 0);
             match self.decompressor.gzip_decompress(stored, &mut out[start..]) {

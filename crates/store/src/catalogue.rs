@@ -1,6 +1,8 @@
 //! `catalog.db`: SQLite in WAL mode.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloudtarn_record::EventCategory;
@@ -11,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::ledger::{self, Fate, LogFile};
 use crate::snapshot::{DataFile, EventDataStore, Snapshot};
+use crate::statistics::Columns;
 
 /// Format of the store, in SQLite's `user_version`.
 const FORMAT: i64 = 2;
@@ -32,7 +35,7 @@ pub(crate) struct Catalogue {
 pub(crate) struct Addition<'a> {
     pub(crate) manifest: &'a str,
     /// Id of the event data store and its new file.
-    pub(crate) data_files: &'a [(String, DataFile)],
+    pub(crate) data_files: &'a [(String, Arc<DataFile>)],
     /// Paths of data files, relative to the root, whose events the new files hold from now on.
     pub(crate) retired: &'a [String],
     /// Id of the event data store that the ledger entries belong to.
@@ -119,36 +122,53 @@ impl Catalogue {
         found.ok_or_else(|| Error::Name(name.to_owned()))
     }
 
-    pub(crate) fn snapshot(&self, store: &EventDataStore, lease: Lease) -> Result<Snapshot> {
-        // One statement, so that the number and the files are of one moment.
-        let sql = "SELECT s.id, f.path, f.bytes, f.rows, f.json_bytes, f.columns
-                   FROM (SELECT coalesce(max(id), 0) AS id FROM snapshot) s
-                   LEFT JOIN data_file f
-                   ON f.event_data_store = ?1 AND f.first <= s.id AND (f.last IS NULL OR f.last > s.id)
-                   ORDER BY f.min_time, f.path";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([&store.id])?;
-        let (mut id, mut files) = (0, Vec::new());
-        while let Some(row) = rows.next()? {
-            id = row.get(0)?;
-            let Some(path) = row.get::<_, Option<String>>(1)? else { continue };
-            let columns: String = row.get(5)?;
-            let columns = serde_json::from_str(&columns).map_err(|error| Error::Damaged {
-                path: self.root.join(FILE),
-                reason: format!("statistics of `{path}`: {error}"),
-            })?;
-            let count = |index| row.get::<_, i64>(index).map(|n| n.max(0) as u64);
-            let path = self.root.join(path);
-            files.push(DataFile { path, bytes: count(2)?, rows: count(3)?, json_bytes: count(4)?, columns });
+    /// What there is now of an event data store. Of the files only those that are new since `before` are read.
+    pub(crate) fn snapshot(&self, store: &EventDataStore, lease: Lease, before: Option<&Snapshot>) -> Result<Snapshot> {
+        // Both statements must be of one moment.
+        let transaction = self.connection.unchecked_transaction()?;
+        let sql = "SELECT coalesce(max(id), 0) FROM snapshot";
+        let id: i64 = transaction.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let mut files: Vec<Arc<DataFile>> = Vec::new();
+        if let Some(before) = before {
+            if before.id == id {
+                return Ok(Snapshot { lease, ..before.clone() });
+            }
+            let sql = "SELECT path FROM data_file WHERE last > ?1";
+            let mut statement = transaction.prepare_cached(sql)?;
+            let gone = statement.query_map([before.id], |row| row.get::<_, String>(0))?;
+            let gone = gone.map(|path| Ok(self.root.join(path?))).collect::<Result<HashSet<PathBuf>>>()?;
+            files.extend(before.files.iter().filter(|file| gone.is_empty() || !gone.contains(&file.path)).cloned());
         }
-        Ok(Snapshot { id, store: store.clone(), files, lease })
+        let sql = "SELECT path, bytes, rows, json_bytes, min_time, max_time, columns FROM data_file
+                   WHERE event_data_store = ?1 AND first > ?2 AND last IS NULL";
+        let mut statement = transaction.prepare_cached(sql)?;
+        let mut rows = statement.query(params![store.id, before.map_or(0, |before| before.id)])?;
+        while let Some(row) = rows.next()? {
+            let count = |index| row.get::<_, i64>(index).map(|n| n.max(0) as u64);
+            let columns = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
+            files.push(Arc::new(DataFile {
+                path: self.root.join(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?),
+                bytes: count(1)?,
+                rows: count(2)?,
+                json_bytes: count(3)?,
+                times: (row.get(4)?, row.get(5)?),
+                columns: Columns::of_catalogue(store.category, columns),
+            }));
+        }
+        // Stable, as that is quick where most are in order.
+        files.sort_by(|left, right| left.times.cmp(&right.times).then_with(|| left.path.cmp(&right.path)));
+        Ok(Snapshot { id, store: store.clone(), files: files.into(), lease })
     }
 
     /// Data files whose events may fall into a span of time (UTC milliseconds, inclusive); those with events that have no time
     /// always may.
     pub(crate) fn data_files_between(&self, store: &str, min: i64, max: i64) -> Result<Vec<PathBuf>> {
-        let sql = "SELECT path FROM data_file WHERE event_data_store = ?1 AND last IS NULL
-                   AND (min_time IS NULL OR (min_time <= ?3 AND max_time >= ?2))";
+        // By the last time, since most of what is ingested is newer than what is there.
+        let sql = "SELECT path FROM data_file INDEXED BY data_file_time
+                   WHERE event_data_store = ?1 AND max_time >= ?2 AND min_time <= ?3 AND last IS NULL
+                   UNION ALL
+                   SELECT path FROM data_file INDEXED BY data_file_time
+                   WHERE event_data_store = ?1 AND max_time IS NULL AND last IS NULL";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![store, min, max], |row| row.get::<_, String>(0))?;
         rows.map(|path| Ok(self.root.join(path?))).collect()
@@ -179,7 +199,7 @@ impl Catalogue {
 
     /// Everything that the catalogue says is there: data files and manifests, relative to the root.
     pub(crate) fn files(&self) -> Result<Vec<String>> {
-        let sql = "SELECT path FROM data_file UNION ALL SELECT manifest FROM snapshot";
+        let sql = "SELECT path FROM data_file WHERE NOT removed UNION ALL SELECT manifest FROM snapshot";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
@@ -215,16 +235,18 @@ impl Catalogue {
 
     /// Data files that later snapshots do not see, relative to the root.
     pub(crate) fn retired(&self) -> Result<Vec<String>> {
-        let mut statement = self.connection.prepare_cached("SELECT path FROM data_file WHERE last IS NOT NULL")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT path FROM data_file WHERE last IS NOT NULL AND NOT removed")?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// Forgets those of the retired data files.
-    pub(crate) fn forget(&mut self, paths: &[String]) -> Result<()> {
+    /// Notes that these of the retired data files are no longer on disk. Their rows stay: who has an old snapshot learns from
+    /// them what is gone.
+    pub(crate) fn set_removed(&mut self, paths: &[String]) -> Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for path in paths {
-            transaction.execute("DELETE FROM data_file WHERE path = ?1 AND last IS NOT NULL", [path])?;
+            transaction.execute("UPDATE data_file SET removed = 1, columns = x'' WHERE path = ?1", [path])?;
         }
         Ok(transaction.commit()?)
     }
@@ -234,7 +256,12 @@ fn format(connection: &Connection) -> Result<i64> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn insert_data_files(tx: &Transaction<'_>, root: &Path, snapshot: i64, files: &[(String, DataFile)]) -> Result<()> {
+fn insert_data_files(
+    tx: &Transaction<'_>,
+    root: &Path,
+    snapshot: i64,
+    files: &[(String, Arc<DataFile>)],
+) -> Result<()> {
     let sql =
         "INSERT INTO data_file (path, event_data_store, first, bytes, rows, json_bytes, min_time, max_time, columns)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -242,7 +269,7 @@ fn insert_data_files(tx: &Transaction<'_>, root: &Path, snapshot: i64, files: &[
     for (store, file) in files {
         let path = relative(root, &file.path);
         let (min, max) = file.times();
-        let columns = serde_json::to_string(&file.columns).unwrap_or_default();
+        let columns = file.columns.encoded();
         let sizes = [file.bytes, file.rows, file.json_bytes].map(|n| n as i64);
         statement.execute(params![path, store, snapshot, sizes[0], sizes[1], sizes[2], min, max, columns])?;
     }

@@ -5,6 +5,7 @@
 //! computed again from the events; none is dropped, as each commit did that already.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take};
@@ -79,7 +80,7 @@ pub(crate) fn compact(
     when: When,
 ) -> Result<Compacted> {
     let mut compacted = Compacted::default();
-    for group in groups(&catalogue.snapshot(store, Lease::none())?.files, when) {
+    for group in groups(&catalogue.snapshot(store, Lease::none(), None)?.files, when) {
         let made = merge(root, catalogue, store, &group)?;
         compacted.merged += group.len() as u64;
         compacted.merged_bytes += group.iter().map(|file| file.bytes).sum::<u64>();
@@ -92,10 +93,10 @@ pub(crate) fn compact(
 }
 
 /// Files that are to become one, or a few, in the order of time.
-fn groups(files: &[DataFile], when: When) -> Vec<Vec<DataFile>> {
+fn groups(files: &[Arc<DataFile>], when: When) -> Vec<Vec<Arc<DataFile>>> {
     let mut groups = Vec::new();
-    let mut group: Vec<&DataFile> = Vec::new();
-    let mut end = |group: &mut Vec<&DataFile>| {
+    let mut group: Vec<Arc<DataFile>> = Vec::new();
+    let mut end = |group: &mut Vec<Arc<DataFile>>| {
         let mut chosen = std::mem::take(group);
         if when == When::Many {
             // Otherwise each ingest would write the same large file again.
@@ -108,11 +109,11 @@ fn groups(files: &[DataFile], when: When) -> Vec<Vec<DataFile>> {
             }
         }
         if chosen.len() >= if when == When::Many { MANY } else { 2 } {
-            groups.push(chosen.into_iter().cloned().collect());
+            groups.push(chosen);
         }
     };
     for file in files {
-        let sum = |of: fn(&DataFile) -> u64, group: &[&DataFile]| group.iter().map(|file| of(file)).sum::<u64>();
+        let sum = |of: fn(&DataFile) -> u64, group: &[Arc<DataFile>]| group.iter().map(|file| of(file)).sum::<u64>();
         let full = file.rows >= MIN_FILE_ROWS as u64 || file.json_bytes >= FULL_JSON;
         let timeless = |file: &DataFile| file.times().0.is_none();
         let fits = sum(|f| f.rows, &group) + file.rows <= MAX_ROWS
@@ -122,7 +123,7 @@ fn groups(files: &[DataFile], when: When) -> Vec<Vec<DataFile>> {
             end(&mut group);
         }
         if !full {
-            group.push(file);
+            group.push(Arc::clone(file));
         }
     }
     end(&mut group);
@@ -145,8 +146,8 @@ fn merge(
     root: &std::path::Path,
     catalogue: &mut Catalogue,
     store: &EventDataStore,
-    group: &[DataFile],
-) -> Result<Vec<DataFile>> {
+    group: &[Arc<DataFile>],
+) -> Result<Vec<Arc<DataFile>>> {
     let batch = read(group, store.category)?;
     let times =
         batch.column_by_name("eventtime").and_then(|column| column.as_primitive_opt::<TimestampMillisecondType>());
@@ -172,12 +173,13 @@ fn merge(
         let json = |row: &u32| lengths.as_ref().map_or(0, |json| json.value(*row as usize).len() as u64);
         let json_bytes = order.iter().map(json).sum();
         folders.extend(path.parent().map(std::path::Path::to_path_buf));
-        made.push(DataFile { path, bytes, rows: order.len() as u64, json_bytes, columns });
+        made.push(Arc::new(DataFile::new(path, store.category, (bytes, order.len() as u64, json_bytes), columns)));
     }
     folders.dedup();
     folders.iter().try_for_each(|folder| disk::sync_folder(folder))?;
     let retired: Vec<String> = group.iter().map(|file| crate::catalogue::relative(root, &file.path)).collect();
-    let data_files: Vec<(String, DataFile)> = made.iter().map(|file| (store.id.clone(), file.clone())).collect();
+    let data_files: Vec<(String, Arc<DataFile>)> =
+        made.iter().map(|file| (store.id.clone(), Arc::clone(file))).collect();
     let addition = Addition {
         manifest: &format!("{COMMITS}/{}.json.zst", uuid::Uuid::new_v4()),
         data_files: &data_files,
@@ -192,7 +194,7 @@ fn merge(
 }
 
 /// All events of the files.
-fn read(group: &[DataFile], category: EventCategory) -> Result<RecordBatch> {
+fn read(group: &[Arc<DataFile>], category: EventCategory) -> Result<RecordBatch> {
     let schema = category.file_schema();
     let batches = group
         .par_iter()

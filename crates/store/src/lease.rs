@@ -58,7 +58,7 @@ pub(crate) fn remove_retired(root: &Path, catalogue: &mut Catalogue) -> Result<u
     }
     disk::step()?;
     // First out of the catalogue: files that it does not name are swept if this process ends here.
-    catalogue.forget(&retired)?;
+    catalogue.set_removed(&retired)?;
     for data_file in &retired {
         disk::step()?;
         let data_file = root.join(data_file);

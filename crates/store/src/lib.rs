@@ -14,6 +14,7 @@
 //! Knows nothing of S3's layouts, SQL text, DataFusion.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use cloudtarn_record::EventCategory;
@@ -30,13 +31,15 @@ mod ledger;
 mod manifest;
 mod parquet_file;
 mod snapshot;
+mod statistics;
 mod writer;
 
 pub use compaction::{Compacted, When};
 pub use error::{Error, Result};
 pub use lease::Lease;
 pub use ledger::{Fate, LogFile};
-pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
+pub use snapshot::{DataFile, EventDataStore, Snapshot};
+pub use statistics::{Bound, ColumnStatistics};
 pub use writer::{Committed, Writer};
 
 use catalogue::Catalogue;
@@ -47,6 +50,8 @@ pub struct Store {
     root: PathBuf,
     // SQLite's connection is not for several threads at once.
     catalogue: std::sync::Mutex<Catalogue>,
+    /// The last one of each event data store, without a lease: the next has most files in common with it.
+    snapshots: std::sync::Mutex<HashMap<String, Snapshot>>,
 }
 
 impl Store {
@@ -57,7 +62,7 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).map_err(error::io("finding", root))?;
         let catalogue = std::sync::Mutex::new(Catalogue::open(&root)?);
-        Ok(Self { root, catalogue })
+        Ok(Self { root, catalogue, snapshots: std::sync::Mutex::default() })
     }
 
     /// The folder, absolute.
@@ -107,7 +112,10 @@ impl Store {
     pub fn snapshot(&self, store: &EventDataStore) -> Result<Snapshot> {
         // First the lease, so that no file can go between being found and being kept.
         let lease = lease::take(&self.root);
-        self.catalogue().snapshot(store, lease)
+        let mut last = self.snapshots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let snapshot = self.catalogue().snapshot(store, lease, last.get(&store.id))?;
+        last.insert(store.id.clone(), Snapshot { lease: Lease::none(), ..snapshot.clone() });
+        Ok(snapshot)
     }
 
     /// Merges the small data files of an event data store. Readers see the same events before, during and after; merged files

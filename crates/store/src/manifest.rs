@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::catalogue::{Addition, now, relative};
 use crate::disk;
 use crate::error::{Result, io};
-use crate::snapshot::{ColumnStatistics, EventDataStore};
+use crate::snapshot::EventDataStore;
+use crate::statistics::ColumnStatistics;
 
 #[derive(Serialize)]
 struct Manifest<'a> {
@@ -76,7 +77,7 @@ pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<
                 bytes: file.bytes,
                 rows: file.rows,
                 json_bytes: file.json_bytes,
-                columns: &file.columns,
+                columns: file.columns(),
             })
             .collect(),
         retired: addition.retired,

@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 use crate::disk;
 use crate::error::{Error, Result, io};
-use crate::snapshot::{Bound, ColumnStatistics};
+use crate::statistics::{Bound, ColumnStatistics};
 
 /// Rows of a row group at most: large enough that like events are near each other and pages can be left out inside, small enough
 /// that a time span leaves row groups out, and to encode several at once.

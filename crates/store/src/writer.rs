@@ -103,7 +103,7 @@ impl Writer {
     pub fn commit(&mut self, chunks: Vec<Chunk>, log_files: Vec<LogFile>) -> Result<Committed> {
         let chunks = Chunks::new(chunks);
         let mut committed = Committed::default();
-        let mut data_files: Vec<(String, DataFile)> = Vec::new();
+        let mut data_files: Vec<(String, Arc<DataFile>)> = Vec::new();
         let mut conflicts = Vec::new();
         let mut dropped: HashMap<(Arc<str>, Arc<str>), Vec<u32>> = HashMap::new();
         for category in EventCategory::ALL {
@@ -135,7 +135,7 @@ impl Writer {
             order.par_sort_unstable_by_key(|place| (time(place).is_none(), time(place), *place));
             for file in data_file_ends(order.len(), |index| time(&order[index]).map(day)) {
                 let data_file = self.write(&store, &chunks, category, &order[file], time)?;
-                data_files.push((store.id.clone(), data_file));
+                data_files.push((store.id.clone(), Arc::new(data_file)));
             }
         }
         committed.data_files = data_files.len() as u64;
@@ -212,7 +212,7 @@ impl Writer {
         let lengths: Vec<Vec<usize>> =
             chunks.chunks().iter().map(|chunk| chunk.record_lengths(category).collect()).collect();
         let json_bytes = order.iter().map(|place| lengths[place.chunk as usize][place.row as usize] as u64).sum();
-        Ok(DataFile { path, bytes, rows: order.len() as u64, json_bytes, columns })
+        Ok(DataFile::new(path, category, (bytes, order.len() as u64, json_bytes), columns))
     }
 }
 
@@ -268,14 +268,15 @@ fn lock(root: &Path) -> Result<File> {
 pub(crate) fn compact(root: &Path, store: &EventDataStore, when: When) -> Result<Compacted> {
     let _lock = lock(root)?;
     let mut catalogue = Catalogue::open(root)?;
-    sweep(root, &mut catalogue)?;
-    compaction::compact(root, &mut catalogue, store, when)
+    let removed = sweep(root, &mut catalogue)?;
+    let compacted = compaction::compact(root, &mut catalogue, store, when)?;
+    Ok(Compacted { removed: compacted.removed + removed, ..compacted })
 }
 
 /// Removes what is in the store's folders but not in the catalogue (a writer that was killed left it), and merged files that
-/// nobody reads any more.
-fn sweep(root: &Path, catalogue: &mut Catalogue) -> Result<()> {
-    lease::remove_retired(root, catalogue)?;
+/// nobody reads any more, of which it gives the number.
+fn sweep(root: &Path, catalogue: &mut Catalogue) -> Result<u64> {
+    let removed = lease::remove_retired(root, catalogue)?;
     let mut known: HashSet<String> = HashSet::new();
     for path in catalogue.files()? {
         if let Some(stem) = path.strip_suffix(".parquet") {
@@ -302,7 +303,7 @@ fn sweep(root: &Path, catalogue: &mut Catalogue) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 #[cfg(test)]
@@ -399,9 +400,9 @@ pub(crate) mod tests {
         assert!(!left.exists() && !disk::temporary(&left).exists());
         let after = store.snapshot(&main).unwrap();
         assert!(after.id > before.id && before.files.len() == 1 && after.files.len() == 2);
-        let time = before.files[0].columns.iter().find(|c| c.column == "eventtime").unwrap();
+        let time = before.files[0].columns().iter().find(|c| c.column == "eventtime").unwrap();
         assert_eq!(time.min, Some(crate::Bound::Int(1_767_229_323_000)));
-        let name = before.files[0].columns.iter().find(|c| c.column == "eventname").unwrap();
+        let name = before.files[0].columns().iter().find(|c| c.column == "eventname").unwrap();
         assert_eq!((name.min.clone(), name.nulls), (Some(crate::Bound::Text("GetObject".to_owned())), Some(0)));
     }
 

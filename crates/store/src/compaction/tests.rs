@@ -5,7 +5,7 @@ use arrow::datatypes::DataType;
 
 use super::*;
 use crate::disk::kill;
-use crate::snapshot::{Bound, ColumnStatistics};
+use crate::statistics::{Bound, ColumnStatistics};
 use crate::writer::tests::{commit, file, record};
 use crate::{Snapshot, Store};
 
@@ -92,6 +92,7 @@ fn small_files_become_one_and_readers_keep_theirs() {
     drop(after);
     assert_eq!(store.compact(&main(&store), When::Always).unwrap().removed, 6);
     assert_eq!(files(folder.path()), now);
+    assert_eq!(expected(&store.snapshot(&main(&store)).unwrap()), now);
 }
 
 #[test]
@@ -120,6 +121,26 @@ fn killed_at_any_moment_nothing_is_lost_or_doubled() {
 }
 
 #[test]
+fn an_open_store_follows_commits_and_compactions_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), 1);
+    let store = Store::open(folder.path()).unwrap();
+    for number in 10..14 {
+        let before = store.snapshot(&main(&store)).unwrap();
+        commit(folder.path(), file(&number.to_string(), &[record(&format!("id-{number}"), 1, "agent")]));
+        let after = store.snapshot(&main(&store)).unwrap();
+        assert_eq!(after, snapshot(folder.path()));
+        assert_eq!(events(&after).len(), events(&before).len() + 1);
+        drop((before, after));
+        if number > 11 {
+            let other = Store::open(folder.path()).unwrap();
+            assert_eq!(other.compact(&main(&other), When::Always).unwrap().removed, if number == 12 { 4 } else { 2 });
+            assert_eq!(store.snapshot(&main(&store)).unwrap(), snapshot(folder.path()));
+        }
+    }
+}
+
+#[test]
 fn merged_events_are_still_known() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), 5);
@@ -142,24 +163,24 @@ fn an_ingest_merges_when_there_are_many() {
     assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 1, 2]);
 }
 
-fn data_file(rows: u64, json_bytes: u64, time: Option<i64>) -> DataFile {
+fn data_file(rows: u64, json_bytes: u64, time: Option<i64>) -> Arc<DataFile> {
     let bound = time.map(Bound::Int);
     let column = "eventtime".to_owned();
     let columns = vec![ColumnStatistics { column, nulls: None, min: bound.clone(), max: bound, compressed_bytes: 0 }];
-    DataFile { path: PathBuf::new(), bytes: 0, rows, json_bytes, columns }
+    Arc::new(DataFile::new(PathBuf::new(), EventCategory::CloudTrail, (0, rows, json_bytes), columns))
 }
 
 #[test]
 fn neighbours_are_merged_up_to_a_full_file() {
-    let rows = |groups: Vec<Vec<DataFile>>| -> Vec<Vec<u64>> {
+    let rows = |groups: Vec<Vec<Arc<DataFile>>>| -> Vec<Vec<u64>> {
         groups.into_iter().map(|group| group.into_iter().map(|file| file.rows).collect()).collect()
     };
     let full = MIN_FILE_ROWS as u64;
-    let of = |rows: &[u64]| -> Vec<DataFile> { rows.iter().map(|rows| data_file(*rows, 0, Some(1))).collect() };
+    let of = |rows: &[u64]| -> Vec<Arc<DataFile>> { rows.iter().map(|rows| data_file(*rows, 0, Some(1))).collect() };
     assert_eq!(rows(groups(&of(&[5, 6, full, 7, 8, 9, full, 1]), When::Always)), [vec![5, 6], vec![7, 8, 9]]);
     let half = full / 2;
     assert_eq!(rows(groups(&of(&[half; 9]), When::Always)), [vec![half; 8]]);
-    let huge: Vec<DataFile> = (0..3).map(|_| data_file(1, FULL_JSON, Some(1))).collect();
+    let huge: Vec<Arc<DataFile>> = (0..3).map(|_| data_file(1, FULL_JSON, Some(1))).collect();
     assert!(groups(&huge, When::Always).is_empty());
     let timeless = [data_file(1, 0, Some(1)), data_file(2, 0, None), data_file(3, 0, None)];
     assert_eq!(rows(groups(&timeless, When::Always)), [vec![2, 3]]);
