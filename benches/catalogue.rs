@@ -30,6 +30,7 @@ fn log_file(number: u64) -> (Chunk, LogFile) {
         bytes: record.len() as u64,
         inflated: decoded.inflated,
         sha256: [0; 32],
+        content: None,
         fate: Fate::TakenIn,
         records: 1,
         broken: vec![],
@@ -41,7 +42,7 @@ fn log_file(number: u64) -> (Chunk, LogFile) {
 fn fill(root: &Path) -> EventDataStore {
     let (chunk, file) = log_file(0);
     let mut writer = Writer::begin(root, None).unwrap();
-    writer.commit(vec![chunk], vec![file]).unwrap();
+    writer.commit(vec![chunk], vec![file], &[]).unwrap();
     let store = writer.event_data_store().clone();
     drop(writer);
     let connection = rusqlite::Connection::open(root.join("catalog.db")).unwrap();
@@ -81,7 +82,7 @@ fn main() {
     let mut commit = || {
         number += 1;
         let (chunk, file) = log_file(number);
-        writer.commit(vec![chunk], vec![file]).unwrap();
+        writer.commit(vec![chunk], vec![file], &[]).unwrap();
     };
     group.bench_function("commit", |bench| bench.iter(&mut commit));
     group.bench_function("snapshot after a commit", |bench| {

@@ -1,16 +1,27 @@
 //! The program: CloudTrail Lake on one's own machine.
 
+mod access;
 mod batch;
 mod compact;
+mod coverage;
 mod demo;
+mod estimate;
 mod functions;
 mod ingest;
 mod json;
 mod location;
 mod output;
+mod pack;
+mod plan;
 mod query;
+mod report;
+mod scope;
 mod stores;
+mod time;
+mod timeline;
 mod units;
+mod verdicts;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -34,6 +45,20 @@ enum Command {
     Query(query::Args),
     /// Merge small data files.
     Compact(compact::Args),
+    /// List, show, check and ask the questions that come with the program, or your own.
+    Pack(pack::Args),
+    /// Ask packs and write what they find as a report.
+    Report(report::Args),
+    /// Tell what an identity, access key, address or resource did, in order.
+    Timeline(timeline::Args),
+    /// Sum up an identity, access key, address or resource.
+    Summary(timeline::SummaryArgs),
+    /// Tell what Lake and Athena would have charged for this data and these questions.
+    Estimate(estimate::Args),
+    /// Verify digests and log files: what a copy still proves.
+    Verify(verify::Args),
+    /// Show which hours the store can speak about.
+    Coverage(coverage::Args),
     /// List the event data stores.
     Stores(stores::Args),
     /// List the functions of Lake SQL, or describe one.
@@ -48,6 +73,15 @@ fn main() -> ExitCode {
         Command::Ingest(args) => ingest::run(&args),
         Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
         Command::Compact(args) => compact::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Pack(args) => {
+            pack::run(&args).map(|well| if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+        }
+        Command::Report(args) => report::run(&args),
+        Command::Timeline(args) => timeline::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Summary(args) => timeline::summarize(&args).map(|()| ExitCode::SUCCESS),
+        Command::Estimate(args) => estimate::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Verify(args) => verify::run(&args),
+        Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),

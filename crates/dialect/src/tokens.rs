@@ -7,6 +7,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::error::{Error, Result};
+use crate::row_star::Aliases;
+use crate::{parameters, row_star};
 
 /// Columns that `SELECT *` does not show.
 const HIDDEN: [&str; 3] = ["$path", "$version", "$record"];
@@ -18,12 +20,17 @@ pub(crate) struct Tokens {
     pub(crate) written: HashMap<String, String>,
     /// Hidden columns that are named.
     pub(crate) hidden: Vec<String>,
+    /// Names of the columns that stars over rows give.
+    pub(crate) row_aliases: Aliases,
 }
 
-pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
+/// Reads `sql`, with `parameters` in the places of its question marks.
+pub(crate) fn read(dialect: &dyn Dialect, sql: &str, parameters: &[String]) -> Result<Tokens> {
     let raw =
         Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
-    let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
+    let mut raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
+    parameters::bind(&mut raw, parameters)?;
+    let row_aliases = row_star::take_aliases(&mut raw);
     limit_paths(&raw)?;
     limit_queries(&raw)?;
     let mut written = HashMap::new();
@@ -33,7 +40,7 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
     }
     let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
     let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
-    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden })
+    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden, row_aliases })
 }
 
 /// Fields in a row that a path may name; Lake's deepest path has four. The parser tries each field in two ways when a
@@ -180,6 +187,18 @@ fn is_dashed_name(s: &str) -> bool {
         && s.chars().any(|c| c.is_ascii_alphabetic())
 }
 
+/// `<event_data_store_ID>` where a table is expected: how published queries leave the place of an id open.
+fn angled(before: &TokenWithSpan, tokens: &[TokenWithSpan]) -> Option<String> {
+    let from = matches!(&before.token, Token::Word(w) if matches!(w.keyword, Keyword::FROM | Keyword::JOIN));
+    match tokens {
+        [lt, name, gt, ..] if from && lt.token == Token::Lt && gt.token == Token::Gt => match &name.token {
+            Token::Word(w) if w.quote_style.is_none() => Some(format!("<{}>", w.value)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn quoted(value: String) -> Token {
     Token::Word(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
 }
@@ -196,6 +215,11 @@ fn merge_names(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         {
             out.push(TokenWithSpan::new(quoted(name.clone()), t.span));
             i += 1;
+            continue;
+        }
+        if let Some(name) = out.last().and_then(|before| angled(before, &tokens[i..])) {
+            out.push(TokenWithSpan::new(quoted(name), t.span.union(&tokens[i + 2].span)));
+            i += 3;
             continue;
         }
         let table_expected = matches!(&out.last().map(|t| &t.token), Some(Token::Word(w)) if matches!(w.keyword, Keyword::FROM | Keyword::JOIN));

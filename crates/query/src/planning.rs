@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use cloudtarn_dialect::{LAMBDA_CALL, Parsed};
 use cloudtarn_store::Store;
-use datafusion::common::{TableReference, plan_err};
+use datafusion::catalog::view::ViewTable;
+use datafusion::common::{TableReference, plan_datafusion_err, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
@@ -16,6 +17,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
 use crate::operators::Operators;
+use crate::system;
 use crate::tables::Tables;
 
 /// The planner's view of one session while it plans one statement.
@@ -33,6 +35,21 @@ impl<'a> Provider<'a> {
     }
 }
 
+impl Provider<'_> {
+    /// A table about the store itself.
+    fn system_table(&self, name: &str) -> Result<Arc<dyn TableSource>> {
+        if name != system::COVERAGE {
+            return self.tables.system(name);
+        }
+        let store = self.tables.store(name)?;
+        let text = system::coverage(store).map_err(|error| plan_datafusion_err!("STORE_ERROR: {error}"))?;
+        let parsed = cloudtarn_dialect::parse(&text).map_err(|error| plan_datafusion_err!("{error}"))?;
+        let provider = Provider::new(self.state, Some(store), &parsed);
+        let plan = plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
+        Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))))
+    }
+}
+
 /// Plans `statement`.
 pub(crate) fn plan(provider: &Provider<'_>, statement: Statement) -> Result<LogicalPlan> {
     let options = ParserOptions::new()
@@ -46,7 +63,10 @@ pub(crate) fn plan(provider: &Provider<'_>, statement: Statement) -> Result<Logi
 
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        self.tables.find(name.table())
+        match name.schema() {
+            Some(system::SCHEMA) => self.system_table(name.table()),
+            _ => self.tables.find(name.table()),
+        }
     }
 
     fn get_table_function_source(

@@ -9,6 +9,7 @@ use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 
+use crate::system;
 use crate::table::EventTable;
 
 /// The event data stores that one statement may name. Each is looked at once, so that a statement that names a store twice
@@ -34,11 +35,7 @@ impl<'a> Tables<'a> {
         if let Some(table) = found.get(name) {
             return Ok(Arc::clone(table));
         }
-        let Some(store) = self.store else {
-            return Err(plan_datafusion_err!(
-                "TABLE_NOT_FOUND: event data store '{name}' does not exist: there is no store yet; make one with `cloudtarn ingest SOURCE`"
-            ));
-        };
+        let store = self.store(name)?;
         let event_data_store =
             resolve(store, name).map_err(|error| plan_datafusion_err!("TABLE_NOT_FOUND: {error}"))?;
         let snapshot = store.snapshot(&event_data_store).map_err(|error| exec_datafusion_err!("{error}"))?;
@@ -48,16 +45,52 @@ impl<'a> Tables<'a> {
     }
 }
 
+impl<'a> Tables<'a> {
+    /// The store that the table of this name is looked for in.
+    ///
+    /// # Errors
+    /// `TABLE_NOT_FOUND` if there is no store.
+    pub(crate) fn store(&self, name: &str) -> Result<&'a Store> {
+        self.store.ok_or_else(|| {
+            plan_datafusion_err!(
+                "TABLE_NOT_FOUND: event data store '{name}' does not exist: there is no store yet; make one with `cloudtarn ingest SOURCE`"
+            )
+        })
+    }
+
+    /// A table about the store. Verdicts that are older than the store's content are made anew first.
+    ///
+    /// # Errors
+    /// `TABLE_NOT_FOUND`, with the tables that there are; the store's own.
+    pub(crate) fn system(&self, name: &str) -> Result<Arc<dyn TableSource>> {
+        let store = self.store(name)?;
+        let Some(table) = system::of_name(name) else {
+            let known = system::names().collect::<Vec<_>>().join(", ");
+            return Err(plan_datafusion_err!(
+                "TABLE_NOT_FOUND: table '{}.{name}' does not exist; there are: {known}",
+                system::SCHEMA
+            ));
+        };
+        if system::has_verdicts(table) {
+            cloudtarn_verify::refresh(store, false).map_err(|error| exec_datafusion_err!("STORE_ERROR: {error}"))?;
+        }
+        Ok(provider_as_source(Arc::new(system::table(store, name, table)?)))
+    }
+}
+
 pub(crate) fn resolve(store: &Store, name: &str) -> cloudtarn_store::Result<EventDataStore> {
     match (store.event_data_store(name), standard(name)) {
-        (Err(_), Some(category)) => store.standard(category),
+        (Err(error), Some(category)) => store.standard(category).map_err(|other| match other {
+            cloudtarn_store::Error::EventDataStoreNotFound { .. } => error,
+            other => other,
+        }),
         (found, _) => found,
     }
 }
 
 /// The kind of store that a placeholder stands for, as AWS's console, samples and query generator write it: `$EDS_ID`.
 fn standard(name: &str) -> Option<EventCategory> {
-    let plain = name.trim_start_matches('$').to_lowercase().replace(['-', ' '], "_");
+    let plain = name.trim_start_matches(['$', '<']).trim_end_matches('>').to_lowercase().replace(['-', ' '], "_");
     match plain.as_str() {
         "eds_id" | "eds" | "eventdatastoreid" | "event_data_store_id" | "event_data_store" => {
             Some(EventCategory::CloudTrail)

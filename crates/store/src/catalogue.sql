@@ -21,19 +21,14 @@ CREATE TABLE data_file (
     event_data_store TEXT NOT NULL REFERENCES event_data_store,
     first            INTEGER NOT NULL REFERENCES snapshot,
     last             INTEGER REFERENCES snapshot,
-    -- No snapshot that sees it was held any more, and so it is gone from the disk.
-    removed          INTEGER NOT NULL DEFAULT 0,
     bytes            INTEGER NOT NULL,
     rows             INTEGER NOT NULL,
     json_bytes       INTEGER NOT NULL,
     min_time         INTEGER,
     max_time         INTEGER,
-    -- Statistics of the columns, as statistics.rs encodes them.
-    columns          BLOB NOT NULL
+    columns          TEXT NOT NULL
 );
-CREATE INDEX data_file_time ON data_file (event_data_store, max_time, min_time);
-CREATE INDEX data_file_first ON data_file (event_data_store, first);
-CREATE INDEX data_file_last ON data_file (last) WHERE last IS NOT NULL;
+CREATE INDEX data_file_time ON data_file (event_data_store, min_time, max_time);
 
 CREATE TABLE folder (
     id   INTEGER PRIMARY KEY,

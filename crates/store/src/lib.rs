@@ -22,24 +22,34 @@ use cloudtarn_record::EventCategory;
 mod arrangement;
 mod catalogue;
 mod compaction;
+mod crash;
 mod disk;
 mod duplicates;
 mod error;
+mod evidence;
 mod identities;
 mod lease;
 mod ledger;
 mod manifest;
 mod parquet_file;
+mod provenance;
+mod sightings;
 mod snapshot;
 mod statistics;
+mod system;
 mod writer;
 
+pub use catalogue::{DEFAULT_NAME, Span};
 pub use compaction::{Compacted, When};
 pub use error::{Error, Result};
+pub use evidence::{DigestRow, Entry, HourVerdict, LogRow, Object, Verdict, VerdictRow, Verdicts};
 pub use lease::Lease;
-pub use ledger::{Fate, LogFile};
+pub use ledger::{DigestFile, Fate, LogFile};
+pub use provenance::Provenance;
+pub use sightings::{Known, Sightings};
 pub use snapshot::{DataFile, EventDataStore, Snapshot};
 pub use statistics::{Bound, ColumnStatistics};
+pub use system::{Cell, ColumnKind, SystemTable};
 pub use writer::{Committed, Writer};
 
 use catalogue::Catalogue;
@@ -133,6 +143,22 @@ impl Store {
     /// The catalogue's.
     pub fn fate(&self, store: &EventDataStore, path: &str, version: &str) -> Result<Option<Fate>> {
         self.catalogue().fate(&store.id, path, version)
+    }
+
+    /// Begins to compare a listing with the ledger.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn sightings(&self, store: &EventDataStore) -> Result<Sightings> {
+        Sightings::begin(&self.root, store)
+    }
+
+    /// Days of buckets' folders that were listed for good.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn settled(&self, store: &EventDataStore) -> Result<Vec<Span>> {
+        self.catalogue().settled(&store.id)
     }
 
     /// Record indexes of a log file that were dropped as duplicates, ascending.

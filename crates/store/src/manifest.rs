@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use cloudtarn_record::digest::hex;
 use serde::Serialize;
 
 use crate::catalogue::{Addition, now, relative};
@@ -23,6 +24,7 @@ struct Manifest<'a> {
     retired: &'a [String],
     log_files: Vec<Log<'a>>,
     conflicts: Vec<(&'a str, &'a str, i32)>,
+    digests: Vec<Digest<'a>>,
 }
 
 #[derive(Serialize)]
@@ -51,11 +53,24 @@ struct Log<'a> {
     bytes: u64,
     inflated: u64,
     sha256: String,
+    content: Option<String>,
+    first_member: Option<String>,
     fate: &'a str,
     reason: Option<&'a str>,
     records: u32,
     broken: Vec<(u32, u64, &'a str)>,
     duplicates: &'a [u32],
+}
+
+#[derive(Serialize)]
+struct Digest<'a> {
+    path: &'a str,
+    version: &'a str,
+    /// The stored bytes, in hexadecimal digits.
+    body: String,
+    signature: Option<&'a str>,
+    algorithm: Option<&'a str>,
+    generated: Option<&'a str>,
 }
 
 /// Writes the manifest of a commit, durably.
@@ -90,7 +105,9 @@ pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<
                 version: &file.version,
                 bytes: file.bytes,
                 inflated: file.inflated,
-                sha256: file.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+                sha256: hex(&file.sha256),
+                content: file.content.map(|content| hex(&content.sha256)),
+                first_member: file.content.and_then(|content| content.first_member).map(|hash| hex(&hash)),
                 fate: file.fate.as_str(),
                 reason: file.fate.reason(),
                 records: file.records,
@@ -99,6 +116,18 @@ pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<
             })
             .collect(),
         conflicts: addition.conflicts.iter().map(|(s, p, r)| (s.as_str(), p.as_str(), *r)).collect(),
+        digests: addition
+            .digests
+            .iter()
+            .map(|digest| Digest {
+                path: &digest.path,
+                version: &digest.version,
+                body: hex(&digest.body),
+                signature: digest.metadata.signature.as_deref(),
+                algorithm: digest.metadata.algorithm.as_deref(),
+                generated: digest.metadata.generated.as_deref(),
+            })
+            .collect(),
     };
     let failed = |error: std::io::Error| io("writing", &path)(error);
     let mut encoder = zstd::Encoder::new(Vec::new(), 0).map_err(failed)?;
