@@ -379,6 +379,7 @@ fn report(summary: &Summary, elapsed: Duration) {
         lines.push(format!("{requests} requests, {repeated} tried again{slowed}{renewed}"));
     }
     lines.extend(summary.notes.iter().map(|note| printable(note)));
+    lines.extend(crate::compact::told(&summary.compacted));
     let mut show = |title: &str, count: u64, problems: &[Problem]| {
         if count == 0 {
             return;

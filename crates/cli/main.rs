@@ -2,6 +2,7 @@
 
 mod access;
 mod batch;
+mod compact;
 mod coverage;
 mod demo;
 mod estimate;
@@ -51,6 +52,8 @@ enum Command {
     Shell(shell::Args),
     /// Run CloudTrail Lake SQL.
     Query(query::Args),
+    /// Merge small data files.
+    Compact(compact::Args),
     /// List, show, check and ask the questions that come with the program, or your own.
     Pack(pack::Args),
     /// Ask packs and write what they find as a report.
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Ingest(args) => ingest::run(&args),
         Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Compact(args) => compact::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Pack(args) => {
             pack::run(&args).map(|well| if well { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
         }

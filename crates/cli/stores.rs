@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if args.json {
         for (eds, snapshot) in &stores {
-            let sum = |of: fn(&DataFile) -> u64| snapshot.files.iter().map(of).sum::<u64>();
+            let sum = |of: fn(&DataFile) -> u64| snapshot.files.iter().map(|file| of(file)).sum::<u64>();
             let (first, last) = span(snapshot);
             let line = json!({
                 "id": eds.id, "arn": eds.arn, "name": eds.name, "category": eds.category.as_str(),
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     }
     for (eds, snapshot) in stores {
-        let sum = |of: fn(&DataFile) -> u64| snapshot.files.iter().map(of).sum::<u64>();
+        let sum = |of: fn(&DataFile) -> u64| snapshot.files.iter().map(|file| of(file)).sum::<u64>();
         let (first, last) = span(&snapshot);
         table.add_row([
             eds.name,
@@ -75,7 +75,7 @@ fn span(snapshot: &Snapshot) -> (Option<String>, Option<String>) {
     let text = |millis: i64| {
         chrono::DateTime::from_timestamp_millis(millis).map(|t| t.format("%Y-%m-%d %H:%M:%S%.3f").to_string())
     };
-    let times = || snapshot.files.iter().map(DataFile::times);
+    let times = || snapshot.files.iter().map(|file| file.times());
     let first = times().filter_map(|(first, _)| first).min();
     let last = times().filter_map(|(_, last)| last).max();
     (first.and_then(text), last.and_then(text))

@@ -189,7 +189,7 @@ impl Coordinator {
             }
             if !listing && self.pending.is_none() && self.in_flight == 0 && self.writer.is_some() && !self.has_ready() {
                 self.finish()?;
-                return Ok(self.summary);
+                return self.end().await;
             }
             let tick = std::time::Duration::from_millis(200);
             tokio::select! {
@@ -205,6 +205,16 @@ impl Coordinator {
                 () = tokio::time::sleep(tick) => {}
             }
         }
+    }
+
+    /// Merges what small commits have left, if there is much of it.
+    async fn end(mut self) -> Result<Summary> {
+        if let Some(mut writer) = self.writer.take().filter(|_| self.summary.committed.data_files > 0) {
+            let pool = Arc::clone(&self.pool);
+            let compaction = tokio::task::spawn_blocking(move || pool.install(|| writer.compact()));
+            self.summary.compacted = compaction.await.map_err(|_| Error::Ended("compaction"))??;
+        }
+        Ok(self.summary)
     }
 
     fn has_ready(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The account of a run: what became of every file.
 
 use cloudtarn_source::Effort;
-use cloudtarn_store::{Committed, Fate};
+use cloudtarn_store::{Committed, Compacted, Fate};
 
 /// A file, folder or prefix with what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Summary {
     pub inflated: u64,
     /// What the commits did.
     pub committed: Committed,
+    /// What was merged after them.
+    pub compacted: Compacted,
     /// The run was asked to stop before its end.
     pub interrupted: bool,
 }

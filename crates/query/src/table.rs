@@ -50,7 +50,9 @@ impl EventTable {
                 let statistics = Arc::new(statistics(file, &schema));
                 let file = PartitionedFile::new(path.to_string(), file.bytes)
                     .with_statistics(Arc::clone(&statistics))
-                    .with_arrow_schema(Arc::clone(&file_schema));
+                    .with_arrow_schema(Arc::clone(&file_schema))
+                    // Held by the plan: files that a compaction merges meanwhile stay until it has ended.
+                    .with_extension(snapshot.lease.clone());
                 Ok((file, statistics))
             })
             .collect::<Result<_>>()?;
@@ -153,7 +155,7 @@ fn statistics(file: &DataFile, schema: &Schema) -> Statistics {
         .fields()
         .iter()
         .map(|field| {
-            let Some(column) = file.columns.iter().find(|column| column.column == *field.name()) else {
+            let Some(column) = file.columns().iter().find(|column| column.column == *field.name()) else {
                 return ColumnStatistics::new_unknown();
             };
             let bound = |bound: &Option<Bound>| exact(bound.as_ref().and_then(|b| scalar(b, field.data_type())));

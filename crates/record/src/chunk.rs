@@ -6,7 +6,7 @@ use arrow::array::{RecordBatch, make_view};
 use arrow::datatypes::DataType;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::column::{self, Column, NULL_VIEW, ORIGINAL, Rewritten, Row};
+use crate::column::{self, Column, NULL_VIEW, ORIGINAL, Recent, Row, Texts};
 use crate::gather;
 use crate::insight;
 use crate::schema::EventCategory;
@@ -28,6 +28,32 @@ pub struct Identity {
     pub event: Option<u128>,
     /// XXH3-128 of the record's bytes.
     pub content: u128,
+}
+
+impl Identity {
+    /// Of an event with that eventID and recipient account, empty if it has none, and that record.
+    pub fn new(event_id: &[u8], account: &[u8], json: &[u8]) -> Self {
+        let content = xxh3_128(json);
+        if event_id.is_empty() {
+            return Self { event: None, content };
+        }
+        let mut key = [0; 128];
+        let mut length = 0;
+        for text in [event_id, account] {
+            if length + text.len() >= key.len() {
+                // Nothing that AWS makes is so long: the hash of the text stands for it.
+                let hash = xxh3_128(&[&key[..length], text].concat());
+                key[..16].copy_from_slice(&hash.to_le_bytes());
+                length = 16;
+            } else {
+                key[length..length + text.len()].copy_from_slice(text);
+                length += text.len();
+            }
+            key[length] = 0;
+            length += 1;
+        }
+        Self { event: Some(xxh3_128(&key[..length])), content }
+    }
 }
 
 /// Rows of one category.
@@ -66,33 +92,33 @@ impl Rows {
         &mut self,
         category: EventCategory,
         cursor: &mut Cursor<'a>,
-        rewritten: &mut Rewritten,
+        texts: &mut Texts<'_>,
     ) -> &'a [u8] {
         let Value::Object { len } = cursor.value() else {
             return cursor.skip();
         };
         let start = *cursor;
-        let row = self.columns.valid.len();
+        let row = self.len();
         // The text takes its place first, so that no key of the record can; it is known when the end is.
         if let Column::Text(views) = &mut self.columns.fields[self.event_json] {
-            views.push(NULL_VIEW);
+            views.resize(row + 1, NULL_VIEW);
         }
         self.columns.names.begin();
         cursor.object(len, |key, value| {
             if category == EventCategory::Insight && key == "insightDetails" {
-                insight::push_details(&mut self.columns, value, rewritten);
+                insight::put_details(&mut self.columns, row, value, texts);
                 return;
             }
             // Logstash moves the time to a key of its own.
             let found = self.columns.names.find(key).or_else(|| (key == "@timestamp").then_some(self.event_time));
-            match found.and_then(|field| self.columns.fields.get_mut(field)).filter(|column| column.len() == row) {
-                Some(column) => column.push(value, rewritten),
+            match found.and_then(|field| self.columns.fields.get_mut(field)).filter(|column| column.len() <= row) {
+                Some(column) => column.put(row, value, texts),
                 None => {
                     value.skip();
                 }
             }
         });
-        self.columns.end_row();
+        self.columns.put_valid(row, true);
         let json = start.until(cursor);
         if let Column::Text(views) = &mut self.columns.fields[self.event_json] {
             views[row] = make_view(json, ORIGINAL, start.offset() as u32);
@@ -100,30 +126,17 @@ impl Rows {
         json
     }
 
-    /// Hash of the eventID and the recipient account of the row that was filled last.
-    pub(crate) fn last_event(&self, original: &[u8], rewritten: &[u8]) -> Option<u128> {
-        let mut key = [0; 128];
-        let mut length = 0;
-        for field in [self.event_id, self.account] {
-            let Some(Column::Text(views)) = self.columns.fields.get(field) else { return None };
-            let inline = views.last()?.to_le_bytes();
-            let text = column::text(*views.last()?, &inline, original, rewritten).unwrap_or_default();
-            if field == self.event_id && text.is_empty() {
-                return None;
-            }
-            if length + text.len() >= key.len() {
-                // Nothing that AWS makes is so long: the hash of the text stands for it.
-                let hash = xxh3_128(&[&key[..length], text].concat());
-                key[..16].copy_from_slice(&hash.to_le_bytes());
-                length = 16;
-            } else {
-                key[length..length + text.len()].copy_from_slice(text);
-                length += text.len();
-            }
-            key[length] = 0;
-            length += 1;
-        }
-        Some(xxh3_128(&key[..length]))
+    /// What tells the row that was filled and has no place yet from others; `json` is its record.
+    pub(crate) fn last_identity(&self, json: &[u8], texts: &Texts<'_>) -> Identity {
+        let row = self.len();
+        let view = |field: usize| match &self.columns.fields[field] {
+            Column::Text(views) => views.get(row).copied().unwrap_or(NULL_VIEW),
+            _ => NULL_VIEW,
+        };
+        let views = [view(self.event_id), view(self.account)];
+        let inline = views.map(u128::to_le_bytes);
+        let text = |at: usize| column::text(views[at], &inline[at], texts.original, texts.rewritten);
+        Identity::new(text(0).unwrap_or_default(), text(1).unwrap_or_default(), json)
     }
 
     /// How many events.
@@ -165,6 +178,8 @@ pub struct Chunk {
     pub(crate) original: Vec<u8>,
     /// Strings that had escapes, nested values that had blanks.
     pub(crate) rewritten: Vec<u8>,
+    /// While it is being filled.
+    pub(crate) recent: Recent,
     pub(crate) origins: Vec<Origin>,
     pub(crate) rows: [Rows; EventCategory::ALL.len()],
 }
@@ -174,6 +189,7 @@ impl Default for Chunk {
         Self {
             original: Vec::new(),
             rewritten: Vec::new(),
+            recent: Recent::default(),
             origins: Vec::new(),
             rows: EventCategory::ALL.map(Rows::new),
         }
@@ -209,7 +225,7 @@ impl Chunk {
             Column::Timestamp(times) => times,
             _ => &[],
         };
-        times.iter().map(|time| (*time != crate::column::NULL_TIME).then_some(*time))
+        (0..rows.len()).map(|row| times.get(row).copied().filter(|time| *time != crate::column::NULL_TIME))
     }
 
     /// Bytes of each event's record as it stood in the file, in one category.

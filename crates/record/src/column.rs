@@ -16,7 +16,8 @@ pub(crate) const ORIGINAL: u32 = 0;
 /// Number of the buffer that holds what had to be rewritten: strings with escapes, and nested values with blanks.
 pub(crate) const REWRITTEN: u32 = 1;
 
-/// One column, or one field of a row type, or the element of an array.
+/// One column, or one field of a row type, or the element of an array. It reaches up to the last row that gave it a value:
+/// the rows after that are NULL, so that a field which a record does not have costs nothing.
 #[derive(Debug)]
 pub(crate) enum Column {
     Text(Vec<u128>),
@@ -29,7 +30,7 @@ pub(crate) enum Column {
     Row(Row),
 }
 
-/// A row type: its fields side by side.
+/// A row type: its fields side by side, all counted by the rows of the whole.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) valid: Vec<bool>,
@@ -37,20 +38,22 @@ pub(crate) struct Row {
     pub(crate) names: Names,
 }
 
-/// Finds a field by its JSON key, ignoring case. Keys come in the same order record after record, so the field that
-/// followed last time is tried first.
+/// Finds a field by its JSON key, ignoring case. Keys come in the same order record after record, so the fields that
+/// followed the last two times are tried first, in the spelling that they had then.
 #[derive(Debug)]
 pub(crate) struct Names {
     names: Vec<String>,
-    after: Vec<usize>,
+    spelt: Vec<Box<str>>,
+    after: Vec<[usize; 2]>,
     last: usize,
 }
 
 impl Names {
     pub(crate) fn new(fields: &Fields) -> Self {
         let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
-        let after = (1..=names.len()).chain([0]).collect();
-        Self { last: names.len(), names, after }
+        let spelt = names.iter().map(|name| name.as_str().into()).collect();
+        let after = (1..=names.len()).chain([0]).map(|next| [next; 2]).collect();
+        Self { last: names.len(), names, spelt, after }
     }
 
     pub(crate) fn begin(&mut self) {
@@ -58,38 +61,126 @@ impl Names {
     }
 
     pub(crate) fn find(&mut self, key: &str) -> Option<usize> {
-        let guess = self.after[self.last];
-        if self.names.get(guess).is_some_and(|name| name.eq_ignore_ascii_case(key)) {
-            self.last = guess;
-            return Some(guess);
+        let guesses = &mut self.after[self.last];
+        let is = |field: usize| self.spelt.get(field).is_some_and(|name| **name == *key);
+        if is(guesses[0]) {
+            self.last = guesses[0];
+            return Some(self.last);
+        }
+        if is(guesses[1]) {
+            guesses.swap(0, 1);
+            self.last = guesses[0];
+            return Some(self.last);
         }
         let found = self.names.iter().position(|name| name.eq_ignore_ascii_case(key))?;
-        self.after[self.last] = found;
+        if *self.spelt[found] != *key {
+            self.spelt[found] = key.into();
+        }
+        *guesses = [found, guesses[0]];
         self.last = found;
         Some(found)
     }
 }
 
-/// Where text that cannot be taken from the original as it stands goes.
-pub(crate) type Rewritten = Vec<u8>;
+/// The text of a chunk while it is being decoded.
+pub(crate) struct Texts<'a> {
+    /// The inflated files.
+    pub(crate) original: &'a [u8],
+    /// Text that cannot be taken from the original as it stands.
+    pub(crate) rewritten: &'a mut Vec<u8>,
+    pub(crate) recent: &'a mut Recent,
+}
 
-/// The view of a string; `verbatim` tells where it stands unescaped in the original.
-fn text_view(text: &str, verbatim: impl FnOnce(&str) -> Option<usize>, rewritten: &mut Rewritten) -> u128 {
-    if text.len() <= 12 {
-        return make_view(text.as_bytes(), 0, 0);
+/// Views of text that was met lately. Text that comes again gets the same view again: later stages, which go through the
+/// events column by column, then find it in the processor's cache instead of all over the files.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(Vec<u128>);
+
+impl Recent {
+    /// Log of the number of views kept: 128 KiB, which stay in a second-level cache.
+    const BITS: u32 = 13;
+    /// Longer text seldom comes twice.
+    const MAX_LENGTH: usize = 1024;
+
+    /// Where the view of this text is kept; `None` for text that is not looked for, as it seldom comes twice.
+    fn slot(text: &[u8]) -> Option<usize> {
+        let is_uuid = text.len() == 36 && text[8] == b'-' && text[23] == b'-';
+        if text.len() > Self::MAX_LENGTH || is_uuid {
+            return None;
+        }
+        let word = |at: usize| Some(u64::from_le_bytes(*text.get(at..)?.first_chunk::<8>()?));
+        let mixed = word(0)? ^ word(text.len() / 2 - 4)?.rotate_left(23) ^ word(text.len() - 8)?.rotate_left(43);
+        let hash = (mixed ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Some((hash >> (u64::BITS - Self::BITS)) as usize)
     }
-    match verbatim(text) {
-        Some(offset) => make_view(text.as_bytes(), ORIGINAL, offset as u32),
-        None => rewritten_view(text.as_bytes(), rewritten),
+
+    /// A view of `text`, which is longer than a view and stands at `offset` of the original.
+    fn view(&mut self, text: &[u8], offset: usize, original: &[u8]) -> u128 {
+        let view = make_view(text, ORIGINAL, offset as u32);
+        let Some(slot) = Self::slot(text) else { return view };
+        if self.0.is_empty() {
+            self.0.resize(1 << Self::BITS, 0);
+        }
+        let known = self.0[slot];
+        // Length and first bytes, then all of it. Of a file that was given up, other text may stand there by now.
+        if known as u64 == view as u64 {
+            let start = (known >> 96) as usize;
+            if original.get(start..start + text.len()) == Some(text) {
+                return known;
+            }
+        }
+        self.0[slot] = view;
+        view
     }
 }
 
-fn rewritten_view(text: &[u8], rewritten: &mut Rewritten) -> u128 {
-    let offset = rewritten.len() as u32;
-    if text.len() > 12 {
-        rewritten.extend_from_slice(text);
+impl Texts<'_> {
+    /// A view of text that stands at `offset` of the original.
+    fn view(&mut self, text: &[u8], offset: usize) -> u128 {
+        if text.len() <= 12 {
+            return make_view(text, ORIGINAL, 0);
+        }
+        self.recent.view(text, offset, self.original)
     }
-    make_view(text, REWRITTEN, offset)
+
+    /// The view of a string; `verbatim` tells where it stands unescaped in the original.
+    fn string(&mut self, text: &str, verbatim: impl FnOnce(&str) -> Option<usize>) -> u128 {
+        if text.len() <= 12 {
+            return make_view(text.as_bytes(), ORIGINAL, 0);
+        }
+        if let Some(offset) = verbatim(text) {
+            return self.recent.view(text.as_bytes(), offset, self.original);
+        }
+        let offset = self.rewritten.len() as u32;
+        self.rewritten.extend_from_slice(text.as_bytes());
+        make_view(text.as_bytes(), REWRITTEN, offset)
+    }
+
+    /// Steps over the value and gives it as Lake's `varchar`: a string as it is, a number or boolean as its JSON text, an
+    /// object or array as compact JSON text.
+    fn value(&mut self, cursor: &mut Cursor<'_>) -> u128 {
+        let view = match cursor.value() {
+            Value::Null => NULL_VIEW,
+            Value::Text(text) => self.string(text, |text| cursor.verbatim(text)),
+            Value::Boolean(_) | Value::Number(_) => self.view(cursor.token(), cursor.offset()),
+            Value::Object { .. } | Value::Array { .. } => {
+                let start = *cursor;
+                let json = cursor.skip();
+                if start.is_compact(cursor) {
+                    return self.view(json, start.offset());
+                }
+                let from = self.rewritten.len();
+                start.write_compact(cursor, self.rewritten);
+                let view = make_view(&self.rewritten[from..], REWRITTEN, from as u32);
+                if self.rewritten.len() - from <= 12 {
+                    self.rewritten.truncate(from);
+                }
+                return view;
+            }
+        };
+        cursor.step();
+        view
+    }
 }
 
 /// The bytes of a view; `inline` are the view's own, in which short text lies.
@@ -106,30 +197,19 @@ pub(crate) fn text<'a>(view: u128, inline: &'a [u8; 16], original: &'a [u8], rew
     buffer.get(offset..offset + length)
 }
 
-/// Steps over the value and gives it as Lake's `varchar`: a string as it is, a number or boolean as its JSON text, an object
-/// or array as compact JSON text.
-pub(crate) fn value_view(cursor: &mut Cursor<'_>, rewritten: &mut Rewritten) -> u128 {
-    let view = match cursor.value() {
-        Value::Null => NULL_VIEW,
-        Value::Text(text) => text_view(text, |text| cursor.verbatim(text), rewritten),
-        Value::Boolean(_) | Value::Number(_) => make_view(cursor.token(), ORIGINAL, cursor.offset() as u32),
-        Value::Object { .. } | Value::Array { .. } => {
-            let start = *cursor;
-            let json = cursor.skip();
-            if start.is_compact(cursor) {
-                return make_view(json, ORIGINAL, start.offset() as u32);
-            }
-            let from = rewritten.len();
-            start.write_compact(cursor, rewritten);
-            let view = make_view(&rewritten[from..], REWRITTEN, from as u32);
-            if rewritten.len() - from <= 12 {
-                rewritten.truncate(from);
-            }
-            return view;
-        }
-    };
-    cursor.skip();
-    view
+/// Puts a value at a row, the rows that were passed over being NULL.
+fn put<T: Copy>(values: &mut Vec<T>, row: usize, null: T, value: T) {
+    if values.len() != row {
+        values.resize(row, null);
+    }
+    values.push(value);
+}
+
+/// Puts the end of a map's or array's elements at a row, the rows that were passed over being NULL.
+pub(crate) fn put_end(ends: &mut Vec<u32>, valid: &mut Vec<bool>, row: usize, end: usize, is_valid: bool) {
+    let before = ends.last().copied().unwrap_or_default();
+    put(ends, row, before, end as u32);
+    put(valid, row, false, is_valid);
 }
 
 impl Column {
@@ -150,6 +230,7 @@ impl Column {
         }
     }
 
+    /// The rows that it reaches; later ones are NULL.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Text(views) => views.len(),
@@ -162,69 +243,66 @@ impl Column {
         }
     }
 
-    pub(crate) fn push_null(&mut self) {
+    /// Makes a row NULL for good: a second value of the same key does not count.
+    fn put_null(&mut self, row: usize) {
         match self {
-            Self::Text(views) => views.push(NULL_VIEW),
-            Self::Timestamp(times) => times.push(NULL_TIME),
-            Self::Boolean(values) => values.push(None),
-            Self::Double(values) => values.push(None),
-            Self::Integer(values) => values.push(None),
-            Self::Map { ends, valid, keys, .. } => {
-                ends.push(keys.len() as u32);
-                valid.push(false);
+            Self::Text(views) => put(views, row, NULL_VIEW, NULL_VIEW),
+            Self::Timestamp(times) => put(times, row, NULL_TIME, NULL_TIME),
+            Self::Boolean(values) => put(values, row, None, None),
+            Self::Double(values) => put(values, row, None, None),
+            Self::Integer(values) => put(values, row, None, None),
+            Self::Map { ends, valid, keys, .. } => put_end(ends, valid, row, keys.len(), false),
+            Self::Array { ends, valid, .. } => {
+                let end = ends.last().copied().unwrap_or_default() as usize;
+                put_end(ends, valid, row, end, false);
             }
-            Self::Array { ends, valid, element } => {
-                ends.push(element.len() as u32);
-                valid.push(false);
-            }
-            Self::Row(row) => {
-                row.valid.push(false);
-                row.fields.iter_mut().for_each(Self::push_null);
-            }
+            Self::Row(fields) => put(&mut fields.valid, row, false, false),
         }
     }
 
-    /// Takes the value under the cursor and steps over it. A value of another shape than the column's becomes NULL here
-    /// (`eventjson` keeps it).
-    pub(crate) fn push(&mut self, cursor: &mut Cursor<'_>, rewritten: &mut Rewritten) {
+    /// Takes the value under the cursor for a row beyond [`Column::len`] and steps over it. A value of another shape than
+    /// the column's becomes NULL here (`eventjson` keeps it).
+    pub(crate) fn put(&mut self, row: usize, cursor: &mut Cursor<'_>, texts: &mut Texts<'_>) {
         match (&mut *self, cursor.value()) {
-            (Self::Text(views), _) => views.push(value_view(cursor, rewritten)),
+            (Self::Text(views), _) => put(views, row, NULL_VIEW, texts.value(cursor)),
             (Self::Timestamp(times), Value::Text(text)) => {
-                times.push(timestamp::parse(text).unwrap_or(NULL_TIME));
-                cursor.skip();
+                put(times, row, NULL_TIME, timestamp::parse(text).unwrap_or(NULL_TIME));
+                cursor.step();
             }
             (Self::Boolean(values), Value::Boolean(value)) => {
-                values.push(Some(value));
-                cursor.skip();
+                put(values, row, None, Some(value));
+                cursor.step();
             }
             (Self::Boolean(values), Value::Text(text)) => {
-                values.push(boolean(text));
-                cursor.skip();
+                put(values, row, None, boolean(text));
+                cursor.step();
             }
             (Self::Double(values), Value::Number(number) | Value::Text(number)) => {
-                values.push(number.parse().ok());
-                cursor.skip();
+                put(values, row, None, number.parse().ok());
+                cursor.step();
             }
             (Self::Integer(values), Value::Number(number) | Value::Text(number)) => {
-                values.push(integer(number));
-                cursor.skip();
+                put(values, row, None, integer(number));
+                cursor.step();
             }
             (Self::Map { ends, valid, keys, values }, Value::Object { len }) => {
                 cursor.object(len, |key, value| {
-                    keys.push(text_view(key, |key| value.verbatim_key(key), rewritten));
-                    values.push(value_view(value, rewritten));
+                    keys.push(texts.string(key, |key| value.verbatim_key(key)));
+                    values.push(texts.value(value));
                 });
-                ends.push(keys.len() as u32);
-                valid.push(true);
+                put_end(ends, valid, row, keys.len(), true);
             }
             (Self::Array { ends, valid, element }, Value::Array { len }) => {
-                cursor.array(len, |value| element.push(value, rewritten));
-                ends.push(element.len() as u32);
-                valid.push(true);
+                let mut at = ends.last().copied().unwrap_or_default() as usize;
+                cursor.array(len, |value| {
+                    element.put(at, value, texts);
+                    at += 1;
+                });
+                put_end(ends, valid, row, at, true);
             }
-            (Self::Row(row), Value::Object { len }) => row.push(cursor, len, rewritten),
+            (Self::Row(fields), Value::Object { len }) => fields.put(row, cursor, len, texts),
             _ => {
-                self.push_null();
+                self.put_null(row);
                 cursor.skip();
             }
         }
@@ -240,28 +318,21 @@ impl Row {
         }
     }
 
-    fn push(&mut self, cursor: &mut Cursor<'_>, len: usize, rewritten: &mut Rewritten) {
-        let row = self.valid.len();
+    fn put(&mut self, row: usize, cursor: &mut Cursor<'_>, len: usize, texts: &mut Texts<'_>) {
         self.names.begin();
         cursor.object(len, |key, value| match self.names.find(key) {
             // The first of two equal keys counts.
-            Some(field) if self.fields[field].len() == row => self.fields[field].push(value, rewritten),
+            Some(field) if self.fields[field].len() <= row => self.fields[field].put(row, value, texts),
             _ => {
                 value.skip();
             }
         });
-        self.end_row();
+        self.put_valid(row, true);
     }
 
-    /// Fills the fields that the object did not name.
-    pub(crate) fn end_row(&mut self) {
-        self.valid.push(true);
-        let rows = self.valid.len();
-        for field in &mut self.fields {
-            if field.len() < rows {
-                field.push_null();
-            }
-        }
+    /// Says whether the row as a whole is there.
+    pub(crate) fn put_valid(&mut self, row: usize, valid: bool) {
+        put(&mut self.valid, row, false, valid);
     }
 }
 

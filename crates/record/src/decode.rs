@@ -2,10 +2,8 @@
 
 use std::ops::Range;
 
-use xxhash_rust::xxh3::xxh3_128;
-
-use crate::chunk::{Chunk, Identity, Origin, Rows};
-use crate::column::Rewritten;
+use crate::chunk::{Chunk, Origin, Rows};
+use crate::column::Texts;
 use crate::csv::{self, Header};
 use crate::digest::{Sha256, sha256};
 use crate::error::{Error, Result};
@@ -241,10 +239,11 @@ impl Decoder {
     }
 
     fn document(&mut self, chunk: &mut Chunk, range: Range<usize>, file: &mut File) -> std::result::Result<(), String> {
-        let Chunk { original, rewritten, rows, .. } = chunk;
+        let Chunk { original, rewritten, recent, rows, .. } = chunk;
         let text = original.as_slice();
+        let texts = Texts { original: text, rewritten, recent };
         self.parser.parse(&text[range.clone()], range.start, |mut cursor| {
-            form::visit(&mut cursor, &mut Filler { text, rewritten, rows, file });
+            form::visit(&mut cursor, &mut Filler { texts, rows, file });
         })
     }
 
@@ -320,8 +319,7 @@ impl File {
 
 /// Fills columns from the records of a document.
 struct Filler<'a> {
-    text: &'a [u8],
-    rewritten: &'a mut Rewritten,
+    texts: Texts<'a>,
     rows: &'a mut [Rows; EventCategory::ALL.len()],
     file: &'a mut File,
 }
@@ -329,8 +327,8 @@ struct Filler<'a> {
 impl Visitor for Filler<'_> {
     fn record(&mut self, category: EventCategory, cursor: &mut Cursor<'_>) {
         let rows = &mut self.rows[category as usize];
-        let json = rows.fill(category, cursor, self.rewritten);
-        let identity = Identity { event: rows.last_event(self.text, self.rewritten), content: xxh3_128(json) };
+        let json = rows.fill(category, cursor, &mut self.texts);
+        let identity = rows.last_identity(json, &self.texts);
         rows.push_place(self.file.origin, self.file.next as i32, identity);
         self.file.next += 1;
         self.file.records += 1;
@@ -381,6 +379,7 @@ mod tests {
         assert_eq!(decoded.broken, vec![]);
         let batch = chunk.into_batch(EventCategory::CloudTrail).unwrap();
         assert_eq!(batch.num_rows(), decoded.records as usize);
+        batch.columns().iter().for_each(|column| column.to_data().validate_full().unwrap());
         batch
     }
 
@@ -493,6 +492,45 @@ mod tests {
     }
 
     #[test]
+    fn absent_fields_and_text_that_comes_again_keep_their_rows() {
+        let long = "a text of more than twelve bytes";
+        let texts = [None, Some(long), None, Some("short"), Some(long), Some("another text of more than twelve bytes")];
+        let records: Vec<String> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| {
+                let field = text.map_or_else(String::new, |text| {
+                    format!(r#","userAgent":"{text}","userIdentity":{{"arn":"{text}"}},"requestParameters":{{"{text}":"{text}"}},"resources":[{{"ARN":"{text}"}},{{}}]"#)
+                });
+                format!(r#"{{"eventVersion":"1.08","eventName":"n","eventSource":"s","eventID":"{at}"{field}}}"#)
+            })
+            .collect();
+        let batch = batch(&format!("[{}]", records.join(",")));
+        let expected: Vec<Option<String>> = texts.iter().map(|text| text.map(str::to_owned)).collect();
+        assert_eq!(self::text(&batch, "useragent"), expected);
+        let identity = batch.column_by_name("useridentity").unwrap().as_struct();
+        let resources = batch.column_by_name("resources").unwrap().as_list::<i32>();
+        for (row, text) in texts.iter().enumerate() {
+            assert_eq!(identity.is_valid(row), text.is_some());
+            let arn = identity.column_by_name("arn").unwrap().as_string_view();
+            assert_eq!(arn.is_valid(row).then(|| arn.value(row)), *text);
+            let entries = text.map(|text| vec![(text.to_owned(), Some(text.to_owned()))]);
+            assert_eq!(map(&batch, "requestparameters", row), entries);
+            assert_eq!(resources.is_valid(row).then(|| resources.value(row).len()), text.map(|_| 2));
+        }
+    }
+
+    #[test]
+    fn of_two_equal_keys_the_first_counts_even_if_null() {
+        let batch = batch(
+            r#"[{"eventVersion":"1","eventName":null,"eventSource":"s","awsRegion":"r","eventName":"b","userIdentity":null,"userIdentity":{},"resources":[],"resources":[{}]}]"#,
+        );
+        assert_eq!(text(&batch, "eventname"), [None]);
+        assert!(batch.column_by_name("useridentity").unwrap().is_null(0));
+        assert_eq!(batch.column_by_name("resources").unwrap().as_list::<i32>().value(0).len(), 0);
+    }
+
+    #[test]
     fn a_broken_record_costs_only_itself() {
         let bad = RECORD.replace("1.688560107857E9", "1.6e");
         let (decoded, chunk) = decode(format!(r#"{{"Records":[{RECORD},{bad},{RECORD},{{"other":1}},7]}}"#).as_bytes());
@@ -592,6 +630,7 @@ mod tests {
             let (_, chunk) = decode(&bytes);
             let batch = chunk.into_batch(EventCategory::CloudTrail).unwrap();
             assert!(batch.num_rows() <= 2);
+            batch.columns().iter().for_each(|column| column.to_data().validate_full().unwrap());
         }
     }
 }

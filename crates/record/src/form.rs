@@ -185,14 +185,16 @@ fn shape(cursor: &Cursor<'_>) -> Shape {
     let (mut insight, mut notification, mut row) = (false, false, false);
     for (key, value) in cursor.keys() {
         match key {
+            // [`RECORD_KEYS`], spelt out, as every key of every record comes by here.
+            "eventVersion" | "eventTime" | "eventName" | "eventSource" | "eventID" | "userIdentity" | "awsRegion"
+            | "@timestamp" => hits += 1,
+            "eventType" => {
+                hits += 1;
+                insight |= matches!(value, Node::String("AwsCloudTrailInsight"));
+            }
             "eventCategory" => insight |= matches!(value, Node::String("Insight")),
             "s3" => notification = true,
-            "@timestamp" => hits += 1,
             "eventJson" | "eventjson" => row |= matches!(value, Node::String(text) if is_document(text)),
-            _ if RECORD_KEYS.contains(&key) => {
-                hits += 1;
-                insight |= key == "eventType" && matches!(value, Node::String("AwsCloudTrailInsight"));
-            }
             _ => {}
         }
     }

@@ -1,18 +1,19 @@
 //! Chosen events of several chunks, in a chosen order, as Arrow arrays. Views are moved, text is not copied: the arrays
 //! share the chunks' text.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, ListArray, MapArray, RecordBatch, StringViewArray, StructArray,
-    TimestampMillisecondArray,
+    TimestampMillisecondArray, new_null_array,
 };
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 
 use crate::chunk::{Chunk, Origin, Rows, data_type};
-use crate::column::{Column, NULL_TIME, NULL_VIEW};
+use crate::column::{Column, NULL_TIME, NULL_VIEW, Recent, Row};
 use crate::schema::EventCategory;
 
 /// One event: which chunk, which row of the category there.
@@ -48,6 +49,7 @@ impl Chunks {
         for chunk in &mut chunks {
             buffers.push(Buffer::from_vec(std::mem::take(&mut chunk.original)));
             buffers.push(Buffer::from_vec(std::mem::take(&mut chunk.rewritten)));
+            chunk.recent = Recent::default();
             origins.push(chunk.origins.iter().map(|origin| [add(&origin.path), add(&origin.version)]).collect());
         }
         buffers.push(Buffer::from_vec(addresses));
@@ -64,6 +66,12 @@ impl Chunks {
         let chunk = &self.chunks[place.chunk as usize];
         let rows = chunk.rows(category);
         (&chunk.origins[rows.origin(place.row as usize)], rows.record(place.row as usize))
+    }
+
+    /// The original and the rewritten text of a chunk.
+    pub(crate) fn texts(&self, chunk: u32) -> (&[u8], &[u8]) {
+        let first = chunk as usize * 2;
+        (self.buffers[first].as_slice(), self.buffers[first + 1].as_slice())
     }
 
     fn rows(&self, category: EventCategory) -> Vec<&Rows> {
@@ -114,7 +122,7 @@ pub fn batch(chunks: &Chunks, category: EventCategory, order: &[Place]) -> Resul
 }
 
 fn text_array(mut views: Vec<u128>, buffers: &[Buffer]) -> Result<ArrayRef, ArrowError> {
-    let nulls = nulls(views.iter().map(|view| *view != NULL_VIEW));
+    let nulls = nulls(views.len(), |row| views[row] != NULL_VIEW);
     if nulls.is_some() {
         views.iter_mut().filter(|view| **view == NULL_VIEW).for_each(|view| *view = 0);
     }
@@ -138,13 +146,23 @@ fn string_view_array(
 }
 
 /// Chunk-local buffer numbers (original, rewritten) become numbers in [`Chunks::buffers`].
-fn global(view: u128, chunk: u32) -> u128 {
+pub(crate) fn global(view: u128, chunk: u32) -> u128 {
     if view as u32 <= 12 || view == NULL_VIEW { view } else { view + (u128::from(chunk * 2) << 64) }
 }
 
-fn nulls(valid: impl Iterator<Item = bool>) -> Option<NullBuffer> {
-    let nulls = NullBuffer::from_iter(valid);
+fn nulls(rows: usize, valid: impl FnMut(usize) -> bool) -> Option<NullBuffer> {
+    let nulls = NullBuffer::new(BooleanBuffer::collect_bool(rows, valid));
     (nulls.null_count() > 0).then_some(nulls)
+}
+
+/// The values of one type's columns, a chunk; where a column is of another type (a defect) it counts as empty.
+fn parts<'a, T>(columns: &[&'a Column], values: impl Fn(&'a Column) -> Option<&'a [T]>) -> Vec<&'a [T]> {
+    columns.iter().map(|column| values(column).unwrap_or_default()).collect()
+}
+
+/// The value of each event; `null` past the end of its column.
+fn pick<T: Copy>(parts: &[&[T]], order: &[Place], null: T) -> Vec<T> {
+    order.iter().map(|place| parts[place.chunk as usize].get(place.row as usize).copied().unwrap_or(null)).collect()
 }
 
 fn array(
@@ -153,63 +171,86 @@ fn array(
     data_type: &DataType,
     buffers: &[Buffer],
 ) -> Result<ArrayRef, ArrowError> {
-    let at = |place: &Place| (columns[place.chunk as usize], place.row as usize);
+    if columns.iter().all(|column| column.len() == 0) {
+        return Ok(new_null_array(data_type, order.len()));
+    }
     match data_type {
         DataType::Timestamp(..) => {
-            let times: Vec<i64> = order
-                .iter()
-                .map(|place| match at(place) {
-                    (Column::Timestamp(times), row) => times[row],
-                    _ => NULL_TIME,
-                })
-                .collect();
-            let nulls = nulls(times.iter().map(|time| *time != NULL_TIME));
+            let times = parts(columns, |column| match column {
+                Column::Timestamp(times) => Some(times),
+                _ => None,
+            });
+            let times = pick(&times, order, NULL_TIME);
+            let nulls = nulls(times.len(), |row| times[row] != NULL_TIME);
             Ok(Arc::new(TimestampMillisecondArray::try_new(ScalarBuffer::from(times), nulls)?))
         }
-        DataType::Boolean => Ok(Arc::new(
-            order
-                .iter()
-                .map(|place| match at(place) {
-                    (Column::Boolean(values), row) => values[row],
-                    _ => None,
-                })
-                .collect::<BooleanArray>(),
-        )),
-        DataType::Float64 => Ok(Arc::new(
-            order
-                .iter()
-                .map(|place| match at(place) {
-                    (Column::Double(values), row) => values[row],
-                    _ => None,
-                })
-                .collect::<Float64Array>(),
-        )),
-        DataType::Int32 => Ok(Arc::new(
-            order
-                .iter()
-                .map(|place| match at(place) {
-                    (Column::Integer(values), row) => values[row],
-                    _ => None,
-                })
-                .collect::<Int32Array>(),
-        )),
+        DataType::Boolean => {
+            let values = parts(columns, |column| match column {
+                Column::Boolean(values) => Some(values),
+                _ => None,
+            });
+            Ok(Arc::new(BooleanArray::from(pick(&values, order, None))))
+        }
+        DataType::Float64 => {
+            let values = parts(columns, |column| match column {
+                Column::Double(values) => Some(values),
+                _ => None,
+            });
+            Ok(Arc::new(Float64Array::from(pick(&values, order, None))))
+        }
+        DataType::Int32 => {
+            let values = parts(columns, |column| match column {
+                Column::Integer(values) => Some(values),
+                _ => None,
+            });
+            Ok(Arc::new(Int32Array::from(pick(&values, order, None))))
+        }
         DataType::Map(entries, sorted) => map_array(columns, order, entries, *sorted, buffers),
         DataType::List(field) => list_array(columns, order, field, buffers),
         DataType::Struct(fields) => struct_array(columns, order, fields, buffers),
         _ => {
-            let views = order.iter().map(|place| match at(place) {
-                (Column::Text(views), row) => global(views[row], place.chunk),
-                _ => NULL_VIEW,
+            let views = parts(columns, |column| match column {
+                Column::Text(views) => Some(views),
+                _ => None,
+            });
+            let views = order.iter().map(|place| {
+                let view = views[place.chunk as usize].get(place.row as usize);
+                view.map_or(NULL_VIEW, |view| global(*view, place.chunk))
             });
             text_array(views.collect(), buffers)
         }
     }
 }
 
-/// Start and end of a row's elements.
-fn range(ends: &[u32], row: usize) -> std::ops::Range<usize> {
-    let start = if row == 0 { 0 } else { ends[row - 1] as usize };
-    start..ends[row] as usize
+/// Which elements of maps or arrays the events have.
+struct Elements {
+    /// Chunk and elements there, an event.
+    ranges: Vec<(u32, Range<usize>)>,
+    offsets: OffsetBuffer<i32>,
+    nulls: Option<NullBuffer>,
+    count: usize,
+}
+
+impl Elements {
+    /// Of columns given by the ends of their rows' elements and which rows are valid.
+    fn new(columns: &[(&[u32], &[bool])], order: &[Place]) -> Self {
+        let mut ranges = Vec::with_capacity(order.len());
+        let mut count = 0;
+        for place in order {
+            let (ends, row) = (columns[place.chunk as usize].0, place.row as usize);
+            let end = ends.get(row).copied().unwrap_or_default() as usize;
+            let start = row.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default() as usize;
+            let range = start.min(end)..end;
+            count += range.len();
+            ranges.push((place.chunk, range));
+        }
+        let offsets = OffsetBuffer::from_lengths(ranges.iter().map(|(_, range)| range.len()));
+        let nulls = nulls(order.len(), |index| {
+            let place = order[index];
+            columns[place.chunk as usize].1.get(place.row as usize).copied().unwrap_or_default()
+        });
+        Self { ranges, offsets, nulls, count }
+    }
 }
 
 fn map_array(
@@ -219,26 +260,35 @@ fn map_array(
     sorted: bool,
     buffers: &[Buffer],
 ) -> Result<ArrayRef, ArrowError> {
-    let (mut key_views, mut value_views) = (Vec::new(), Vec::new());
-    let mut lengths = Vec::with_capacity(order.len());
-    let mut validity = Vec::with_capacity(order.len());
-    for place in order {
-        let Column::Map { ends, valid, keys, values } = columns[place.chunk as usize] else {
-            continue;
-        };
-        let range = range(ends, place.row as usize);
-        lengths.push(range.len());
-        validity.push(valid[place.row as usize]);
-        key_views.extend(keys[range.clone()].iter().map(|view| global(*view, place.chunk)));
-        value_views.extend(values[range].iter().map(|view| global(*view, place.chunk)));
-    }
     let DataType::Struct(fields) = entries.data_type() else {
         return Err(ArrowError::SchemaError("a map's entries are a struct".to_owned()));
     };
-    let columns = vec![text_array(key_views, buffers)?, text_array(value_views, buffers)?];
-    let structs = StructArray::try_new(fields.clone(), columns, None)?;
-    let offsets = OffsetBuffer::from_lengths(lengths);
-    Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, structs, nulls(validity.into_iter()), sorted)?))
+    let rows: Vec<(&[u32], &[bool])> = columns
+        .iter()
+        .map(|column| match column {
+            Column::Map { ends, valid, .. } => (&ends[..], &valid[..]),
+            _ => Default::default(),
+        })
+        .collect();
+    let elements = Elements::new(&rows, order);
+    let texts = |of: fn(&Column) -> Option<&[u128]>| {
+        let views = parts(columns, of);
+        let mut picked = Vec::with_capacity(elements.count);
+        for (chunk, range) in &elements.ranges {
+            picked.extend(views[*chunk as usize][range.clone()].iter().map(|view| global(*view, *chunk)));
+        }
+        text_array(picked, buffers)
+    };
+    let keys = texts(|column| match column {
+        Column::Map { keys, .. } => Some(keys),
+        _ => None,
+    })?;
+    let values = texts(|column| match column {
+        Column::Map { values, .. } => Some(values),
+        _ => None,
+    })?;
+    let structs = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
+    Ok(Arc::new(MapArray::try_new(Arc::clone(entries), elements.offsets, structs, elements.nulls, sorted)?))
 }
 
 fn list_array(
@@ -247,17 +297,17 @@ fn list_array(
     field: &Arc<Field>,
     buffers: &[Buffer],
 ) -> Result<ArrayRef, ArrowError> {
-    let mut elements: Vec<Place> = Vec::new();
-    let mut lengths = Vec::with_capacity(order.len());
-    let mut validity = Vec::with_capacity(order.len());
-    for place in order {
-        let Column::Array { ends, valid, .. } = columns[place.chunk as usize] else {
-            continue;
-        };
-        let range = range(ends, place.row as usize);
-        lengths.push(range.len());
-        validity.push(valid[place.row as usize]);
-        elements.extend(range.map(|row| Place { chunk: place.chunk, row: row as u32 }));
+    let rows: Vec<(&[u32], &[bool])> = columns
+        .iter()
+        .map(|column| match column {
+            Column::Array { ends, valid, .. } => (&ends[..], &valid[..]),
+            _ => Default::default(),
+        })
+        .collect();
+    let elements = Elements::new(&rows, order);
+    let mut places = Vec::with_capacity(elements.count);
+    for (chunk, range) in elements.ranges {
+        places.extend(range.map(|row| Place { chunk, row: row as u32 }));
     }
     let inner: Vec<&Column> = columns
         .iter()
@@ -266,9 +316,8 @@ fn list_array(
             other => other,
         })
         .collect();
-    let values = array(&inner, &elements, field.data_type(), buffers)?;
-    let offsets = OffsetBuffer::from_lengths(lengths);
-    Ok(Arc::new(ListArray::try_new(Arc::clone(field), offsets, values, nulls(validity.into_iter()))?))
+    let values = array(&inner, &places, field.data_type(), buffers)?;
+    Ok(Arc::new(ListArray::try_new(Arc::clone(field), elements.offsets, values, elements.nulls)?))
 }
 
 fn struct_array(
@@ -277,7 +326,7 @@ fn struct_array(
     fields: &Fields,
     buffers: &[Buffer],
 ) -> Result<ArrayRef, ArrowError> {
-    let rows: Vec<_> = columns
+    let rows: Vec<&Row> = columns
         .iter()
         .filter_map(|column| match column {
             Column::Row(row) => Some(row),
@@ -295,6 +344,9 @@ fn struct_array(
             array(&inner, order, field.data_type(), buffers)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let valid = nulls(order.iter().map(|place| rows[place.chunk as usize].valid[place.row as usize]));
+    let valid = nulls(order.len(), |index| {
+        let place = order[index];
+        rows[place.chunk as usize].valid.get(place.row as usize).copied().unwrap_or_default()
+    });
     Ok(Arc::new(StructArray::try_new(fields.clone(), arrays, valid)?))
 }

@@ -51,13 +51,17 @@ impl Compression {
     }
 }
 
-/// How large an object says that it is once inflated; it may be larger. The gzip trailer tells, of a single member.
+/// How large an object says that it is once inflated; it may be larger.
 pub fn size_hint(stored: &[u8]) -> usize {
     if !stored.starts_with(&MAGIC) {
         return stored.len();
     }
-    let last = stored.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
-    last.min(stored.len().saturating_mul(MAX_RATIO))
+    last_size(stored).min(stored.len().saturating_mul(MAX_RATIO))
+}
+
+/// ISIZE of the last member, which is the size of the whole if it is the only one and smaller than 4 GiB.
+fn last_size(stored: &[u8]) -> usize {
+    stored.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize)
 }
 
 /// Inflates objects, one after the other, with reused state.
@@ -126,8 +130,7 @@ impl Inflater {
     /// `Ok(false)` when libdeflate could not read the member, or something follows it; then `out` is as before.
     fn append_member(&mut self, stored: &[u8], out: &mut Vec<u8>) -> Result<bool> {
         let start = out.len();
-        let hint = stored.last_chunk::<4>().map_or(0, |size| u32::from_le_bytes(*size) as usize);
-        let mut room = hint.min(stored.len().saturating_mul(MAX_RATIO)).clamp(64, self.limit.max(64));
+        let mut room = size_hint(stored).clamp(64, self.limit.max(64));
         loop {
             out.resize(start + room, 0);
             match self.decompressor.gzip_decompress(stored, &mut out[start..]) {
@@ -137,7 +140,7 @@ impl Inflater {
                 }
                 Ok(written) => {
                     // The size is the last of the member: where it is not at the end, something else is.
-                    let whole = written as u32 as usize == hint;
+                    let whole = written as u32 as usize == last_size(stored);
                     out.truncate(if whole { start + written } else { start });
                     return Ok(whole);
                 }

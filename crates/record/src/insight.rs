@@ -5,7 +5,7 @@
 //! lists of an attribution. The columns `insightvalue`, `insightaverage`, `baselinevalue` and `baselineaverage` of an
 //! attribution, deprecated since June 2025, hold the first entry of those lists.
 
-use crate::column::{Column, Rewritten, Row, value_view};
+use crate::column::{Column, Row, Texts, put_end};
 use crate::tape::{Cursor, Value};
 
 /// Column or field of the Insights schema that a key of `insightDetails` fills.
@@ -27,47 +27,45 @@ fn field<'r>(row: &'r mut Row, name: &str) -> Option<&'r mut Column> {
 }
 
 /// Takes the value of `insightDetails` under the cursor and steps over it.
-pub(crate) fn push_details(row: &mut Row, cursor: &mut Cursor<'_>, rewritten: &mut Rewritten) {
+pub(crate) fn put_details(columns: &mut Row, row: usize, cursor: &mut Cursor<'_>, texts: &mut Texts<'_>) {
     let Value::Object { len } = cursor.value() else {
         cursor.skip();
         return;
     };
-    let rows = row.valid.len();
     cursor.object(len, |key, value| {
         if key == "insightContext" {
-            if let Some(Column::Row(context)) = field(row, "insightcontext") {
-                push_context(context, rows, value, rewritten);
+            if let Some(Column::Row(context)) = field(columns, "insightcontext") {
+                put_context(context, row, value, texts);
                 return;
             }
-        } else if let Some(column) = details_column(key).and_then(|name| field(row, name))
-            && column.len() == rows
+        } else if let Some(column) = details_column(key).and_then(|name| field(columns, name))
+            && column.len() <= row
         {
-            column.push(value, rewritten);
+            column.put(row, value, texts);
             return;
         }
         value.skip();
     });
 }
 
-fn push_context(context: &mut Row, rows: usize, cursor: &mut Cursor<'_>, rewritten: &mut Rewritten) {
+fn put_context(context: &mut Row, row: usize, cursor: &mut Cursor<'_>, texts: &mut Texts<'_>) {
     let Value::Object { len } = cursor.value() else {
         cursor.skip();
         return;
     };
-    if context.valid.len() != rows {
+    if context.valid.len() > row {
         cursor.skip();
         return;
     }
     cursor.object(len, |key, value| match (key, value.value()) {
         ("statistics", Value::Object { len }) => {
-            value.object(len, |key, value| push_statistic(context, key, value, rewritten));
+            value.object(len, |key, value| put_statistic(context, row, key, value, texts));
         }
         ("attributions", Value::Array { len }) => match field(context, "attributions") {
-            Some(Column::Array { ends, valid, element }) if ends.len() == valid.len() => {
+            Some(Column::Array { ends, valid, element }) if valid.len() <= row => {
                 if let Column::Row(attribution) = element.as_mut() {
-                    value.array(len, |value| push_attribution(attribution, value, rewritten));
-                    ends.push(attribution.valid.len() as u32);
-                    valid.push(true);
+                    value.array(len, |value| put_attribution(attribution, value, texts));
+                    put_end(ends, valid, row, attribution.valid.len(), true);
                 } else {
                     value.skip();
                 }
@@ -80,23 +78,22 @@ fn push_context(context: &mut Row, rows: usize, cursor: &mut Cursor<'_>, rewritt
             value.skip();
         }
     });
-    context.end_row();
+    context.put_valid(row, true);
 }
 
-fn push_statistic(context: &mut Row, key: &str, cursor: &mut Cursor<'_>, rewritten: &mut Rewritten) {
-    let rows = context.valid.len();
-    let mut push = |name: &str, cursor: &mut Cursor<'_>| match field(context, name) {
-        Some(column) if column.len() == rows => column.push(cursor, rewritten),
+fn put_statistic(context: &mut Row, row: usize, key: &str, cursor: &mut Cursor<'_>, texts: &mut Texts<'_>) {
+    let mut put = |name: &str, cursor: &mut Cursor<'_>| match field(context, name) {
+        Some(column) if column.len() <= row => column.put(row, cursor, texts),
         _ => {
             cursor.skip();
         }
     };
     match (key, cursor.value()) {
-        ("baselineDuration", _) => push("baselineduration", cursor),
-        ("insightDuration", _) => push("insightduration", cursor),
+        ("baselineDuration", _) => put("baselineduration", cursor),
+        ("insightDuration", _) => put("insightduration", cursor),
         ("baseline" | "insight", Value::Object { len }) => cursor.object(len, |inner, value| match (key, inner) {
-            ("baseline", "average") => push("baselineaverage", value),
-            ("insight", "average") => push("insightaverage", value),
+            ("baseline", "average") => put("baselineaverage", value),
+            ("insight", "average") => put("insightaverage", value),
             _ => {
                 value.skip();
             }
@@ -107,14 +104,13 @@ fn push_statistic(context: &mut Row, key: &str, cursor: &mut Cursor<'_>, rewritt
     }
 }
 
-fn push_attribution(attribution: &mut Row, cursor: &mut Cursor<'_>, rewritten: &mut Rewritten) {
+fn put_attribution(attribution: &mut Row, cursor: &mut Cursor<'_>, texts: &mut Texts<'_>) {
     let Value::Object { len } = cursor.value() else {
         attribution.valid.push(false);
-        attribution.fields.iter_mut().for_each(Column::push_null);
         cursor.skip();
         return;
     };
-    let rows = attribution.valid.len();
+    let row = attribution.valid.len();
     cursor.object(len, |key, value| {
         let deprecated = match key {
             "insight" => Some(("insightvalue", "insightaverage")),
@@ -124,23 +120,23 @@ fn push_attribution(attribution: &mut Row, cursor: &mut Cursor<'_>, rewritten: &
         if let (Some((text, average)), Value::Array { len: 1.. }) = (deprecated, value.value()) {
             let mut first = *value;
             first.enter();
-            push_first(attribution, (text, average), &mut first, rewritten);
+            put_first(attribution, (text, average), &mut first, texts);
         }
         match field(attribution, key) {
-            Some(column) if column.len() == rows => column.push(value, rewritten),
+            Some(column) if column.len() <= row => column.put(row, value, texts),
             _ => {
                 value.skip();
             }
         }
     });
-    attribution.end_row();
+    attribution.put_valid(row, true);
 }
 
-fn push_first(attribution: &mut Row, names: (&str, &str), cursor: &mut Cursor<'_>, rewritten: &mut Rewritten) {
+fn put_first(attribution: &mut Row, names: (&str, &str), cursor: &mut Cursor<'_>, texts: &mut Texts<'_>) {
     let Value::Object { len } = cursor.value() else {
         return;
     };
-    let rows = attribution.valid.len();
+    let row = attribution.valid.len();
     cursor.object(len, |key, value| {
         let name = match key {
             "value" => names.0,
@@ -151,8 +147,7 @@ fn push_first(attribution: &mut Row, names: (&str, &str), cursor: &mut Cursor<'_
             }
         };
         match field(attribution, name) {
-            Some(Column::Text(views)) if views.len() == rows => views.push(value_view(value, rewritten)),
-            Some(column) if column.len() == rows => column.push(value, rewritten),
+            Some(column) if column.len() <= row => column.put(row, value, texts),
             _ => {
                 value.skip();
             }

@@ -130,8 +130,17 @@ impl<'a> Cursor<'a> {
 
     fn verbatim_at(&self, mark: usize, unescaped: &str) -> Option<usize> {
         let start = self.mark_at(mark) + 1;
-        let written = self.text.get(start..start + unescaped.len())?;
-        (written == unescaped.as_bytes()).then_some(self.base + start)
+        let end = start + unescaped.len();
+        // Every escape is longer than what it stands for, so what is as long as it was written has none. That can be told
+        // where the next token follows without a blank.
+        let verbatim = end + 1 == self.mark_at(mark + 1) || self.text.get(start..end)? == unescaped.as_bytes();
+        verbatim.then_some(self.base + start)
+    }
+
+    /// Steps over a value that is no object and no array.
+    pub(crate) fn step(&mut self) {
+        self.node += 1;
+        self.mark += 1;
     }
 
     /// Steps over the value and gives its bytes as written.

@@ -196,8 +196,8 @@ impl Estimate {
         };
         let snapshot = store.snapshot(&found)?;
         let provenance = store.provenance(&found)?;
-        let sum = |of: fn(&DataFile) -> u64| snapshot.files.iter().map(of).sum::<u64>();
-        let times = || snapshot.files.iter().map(DataFile::times);
+        let sum = |of: fn(&DataFile) -> u64| snapshot.files.iter().map(|file| of(file)).sum::<u64>();
+        let times = || snapshot.files.iter().map(|file| file.times());
         let first = times().filter_map(|t| t.0).min().unwrap_or(0);
         let last = times().filter_map(|t| t.1).max().unwrap_or(0);
         let months = ((last - first) as f64 / MONTH_MILLIS).max(1.0);

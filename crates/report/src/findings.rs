@@ -185,8 +185,8 @@ fn asked(store: &Store, scope: &Scope) -> Result<Asked> {
     };
     let snapshot = store.snapshot(&found)?;
     let provenance = store.provenance(&found)?;
-    let sum = |of: fn(&DataFile) -> u64| snapshot.files.iter().map(of).sum::<u64>();
-    let times = || snapshot.files.iter().map(DataFile::times);
+    let sum = |of: fn(&DataFile) -> u64| snapshot.files.iter().map(|file| of(file)).sum::<u64>();
+    let times = || snapshot.files.iter().map(|file| file.times());
     Ok(Asked {
         name: found.name,
         id: found.id,

@@ -1,20 +1,28 @@
 //! `catalog.db`: SQLite in WAL mode.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloudtarn_record::EventCategory;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::crash;
+use crate::disk;
 use crate::error::{Error, Result};
+use crate::lease::Lease;
 use crate::ledger::{self, DigestFile, Fate, LogFile};
 use crate::snapshot::{DataFile, EventDataStore, Snapshot};
+use crate::statistics::Columns;
 
 /// Format of the store, in SQLite's `user_version`.
 const FORMAT: i64 = STEPS.len() as i64;
+/// The oldest format that can be read and brought up: data files and identities were laid out in another way before.
+const OLDEST: i64 = 3;
 /// What makes each format out of the one before it, the first out of nothing.
-const STEPS: [&str; 2] = [include_str!("catalogue.sql"), include_str!("catalogue-2.sql")];
+const STEPS: [&str; 3] =
+    [include_str!("catalogue.sql"), include_str!("catalogue-2.sql"), include_str!("catalogue-3.sql")];
 pub(crate) const FILE: &str = "catalog.db";
 /// Region and account of the ARNs of stores made here: there is no account behind them.
 const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
@@ -33,7 +41,9 @@ pub(crate) struct Catalogue {
 pub(crate) struct Addition<'a> {
     pub(crate) manifest: &'a str,
     /// Id of the event data store and its new file.
-    pub(crate) data_files: &'a [(String, DataFile)],
+    pub(crate) data_files: &'a [(String, Arc<DataFile>)],
+    /// Paths of data files, relative to the root, whose events the new files hold from now on.
+    pub(crate) retired: &'a [String],
     /// Id of the event data store that the ledger entries belong to.
     pub(crate) ledger_of: &'a str,
     /// Log files with the indexes of their records that were dropped as duplicates.
@@ -125,19 +135,15 @@ impl Catalogue {
     /// The catalogue, if this program knows its format.
     fn checked(connection: Connection, root: &Path) -> Result<Self> {
         let found = format(&connection)?;
-        if found > FORMAT {
+        if found > FORMAT || (1..OLDEST).contains(&found) {
             return Err(Error::Format { path: root.to_path_buf(), found, known: FORMAT });
         }
         let mut catalogue = Self { connection, root: root.to_path_buf() };
         // Of an older store that cannot be written, the events can still be read.
-        if (1..FORMAT).contains(&found) && catalogue.is_writable()? {
+        if (OLDEST..FORMAT).contains(&found) && catalogue.is_writable()? {
             catalogue.bring_up()?;
         }
         Ok(catalogue)
-    }
-
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     pub(crate) fn event_data_stores(&self) -> Result<Vec<EventDataStore>> {
@@ -177,36 +183,53 @@ impl Catalogue {
         found.ok_or_else(|| Error::Name(name.to_owned()))
     }
 
-    pub(crate) fn snapshot(&self, store: &EventDataStore) -> Result<Snapshot> {
-        // One statement, so that the number and the files are of one moment.
-        let sql = "SELECT s.id, f.path, f.bytes, f.rows, f.json_bytes, f.columns
-                   FROM (SELECT coalesce(max(id), 0) AS id FROM snapshot) s
-                   LEFT JOIN data_file f
-                   ON f.event_data_store = ?1 AND f.first <= s.id AND (f.last IS NULL OR f.last > s.id)
-                   ORDER BY f.min_time, f.path";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([&store.id])?;
-        let (mut id, mut files) = (0, Vec::new());
-        while let Some(row) = rows.next()? {
-            id = row.get(0)?;
-            let Some(path) = row.get::<_, Option<String>>(1)? else { continue };
-            let columns: String = row.get(5)?;
-            let columns = serde_json::from_str(&columns).map_err(|error| Error::Damaged {
-                path: self.root.join(FILE),
-                reason: format!("statistics of `{path}`: {error}"),
-            })?;
-            let count = |index| row.get::<_, i64>(index).map(|n| n.max(0) as u64);
-            let path = self.root.join(path);
-            files.push(DataFile { path, bytes: count(2)?, rows: count(3)?, json_bytes: count(4)?, columns });
+    /// What there is now of an event data store. Of the files only those that are new since `before` are read.
+    pub(crate) fn snapshot(&self, store: &EventDataStore, lease: Lease, before: Option<&Snapshot>) -> Result<Snapshot> {
+        // Both statements must be of one moment.
+        let transaction = self.connection.unchecked_transaction()?;
+        let sql = "SELECT coalesce(max(id), 0) FROM snapshot";
+        let id: i64 = transaction.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let mut files: Vec<Arc<DataFile>> = Vec::new();
+        if let Some(before) = before {
+            if before.id == id {
+                return Ok(Snapshot { lease, ..before.clone() });
+            }
+            let sql = "SELECT path FROM data_file WHERE last > ?1";
+            let mut statement = transaction.prepare_cached(sql)?;
+            let gone = statement.query_map([before.id], |row| row.get::<_, String>(0))?;
+            let gone = gone.map(|path| Ok(self.root.join(path?))).collect::<Result<HashSet<PathBuf>>>()?;
+            files.extend(before.files.iter().filter(|file| gone.is_empty() || !gone.contains(&file.path)).cloned());
         }
-        Ok(Snapshot { id, store: store.clone(), files })
+        let sql = "SELECT path, bytes, rows, json_bytes, min_time, max_time, columns FROM data_file
+                   WHERE event_data_store = ?1 AND first > ?2 AND last IS NULL";
+        let mut statement = transaction.prepare_cached(sql)?;
+        let mut rows = statement.query(params![store.id, before.map_or(0, |before| before.id)])?;
+        while let Some(row) = rows.next()? {
+            let count = |index| row.get::<_, i64>(index).map(|n| n.max(0) as u64);
+            let columns = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
+            files.push(Arc::new(DataFile {
+                path: self.root.join(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?),
+                bytes: count(1)?,
+                rows: count(2)?,
+                json_bytes: count(3)?,
+                times: (row.get(4)?, row.get(5)?),
+                columns: Columns::of_catalogue(store.category, columns),
+            }));
+        }
+        // Stable, as that is quick where most are in order.
+        files.sort_by(|left, right| left.times.cmp(&right.times).then_with(|| left.path.cmp(&right.path)));
+        Ok(Snapshot { id, store: store.clone(), files: files.into(), lease })
     }
 
     /// Data files whose events may fall into a span of time (UTC milliseconds, inclusive); those with events that have no time
     /// always may.
     pub(crate) fn data_files_between(&self, store: &str, min: i64, max: i64) -> Result<Vec<PathBuf>> {
-        let sql = "SELECT path FROM data_file WHERE event_data_store = ?1 AND last IS NULL
-                   AND (min_time IS NULL OR (min_time <= ?3 AND max_time >= ?2))";
+        // By the last time, since most of what is ingested is newer than what is there.
+        let sql = "SELECT path FROM data_file INDEXED BY data_file_time
+                   WHERE event_data_store = ?1 AND max_time >= ?2 AND min_time <= ?3 AND last IS NULL
+                   UNION ALL
+                   SELECT path FROM data_file INDEXED BY data_file_time
+                   WHERE event_data_store = ?1 AND max_time IS NULL AND last IS NULL";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![store, min, max], |row| row.get::<_, String>(0))?;
         rows.map(|path| Ok(self.root.join(path?))).collect()
@@ -237,7 +260,7 @@ impl Catalogue {
 
     /// Everything that the catalogue says is there: data files and manifests, relative to the root.
     pub(crate) fn files(&self) -> Result<Vec<String>> {
-        let sql = "SELECT path FROM data_file UNION ALL SELECT manifest FROM snapshot";
+        let sql = "SELECT path FROM data_file WHERE NOT removed UNION ALL SELECT manifest FROM snapshot";
         let mut statement = self.connection.prepare(sql)?;
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
@@ -285,6 +308,13 @@ impl Catalogue {
         transaction.execute(sql, params![now(), addition.manifest])?;
         let snapshot = transaction.last_insert_rowid();
         insert_data_files(&transaction, &self.root, snapshot, addition.data_files)?;
+        for path in addition.retired {
+            let sql = "UPDATE data_file SET last = ?1 WHERE path = ?2 AND last IS NULL";
+            if transaction.execute(sql, params![snapshot, path])? != 1 {
+                let reason = format!("`{path}` is not there to be merged");
+                return Err(Error::Damaged { path: self.root.join(FILE), reason });
+            }
+        }
         insert_log_files(&transaction, snapshot, addition.ledger_of, addition.log_files)?;
         insert_digests(&transaction, snapshot, addition.digests)?;
         {
@@ -295,9 +325,29 @@ impl Catalogue {
             }
         }
         crash::point("catalogue written");
+        disk::step()?;
         transaction.commit()?;
+        disk::step()?;
         crash::point("catalogue committed");
         Ok(snapshot)
+    }
+
+    /// Data files that later snapshots do not see, relative to the root.
+    pub(crate) fn retired(&self) -> Result<Vec<String>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT path FROM data_file WHERE last IS NOT NULL AND NOT removed")?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Notes that these of the retired data files are no longer on disk. Their rows stay: who has an old snapshot learns from
+    /// them what is gone.
+    pub(crate) fn set_removed(&mut self, paths: &[String]) -> Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for path in paths {
+            transaction.execute("UPDATE data_file SET removed = 1, columns = x'' WHERE path = ?1", [path])?;
+        }
+        Ok(transaction.commit()?)
     }
 }
 
@@ -310,7 +360,12 @@ fn format(connection: &Connection) -> Result<i64> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-fn insert_data_files(tx: &Transaction<'_>, root: &Path, snapshot: i64, files: &[(String, DataFile)]) -> Result<()> {
+fn insert_data_files(
+    tx: &Transaction<'_>,
+    root: &Path,
+    snapshot: i64,
+    files: &[(String, Arc<DataFile>)],
+) -> Result<()> {
     let sql =
         "INSERT INTO data_file (path, event_data_store, first, bytes, rows, json_bytes, min_time, max_time, columns)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -318,7 +373,7 @@ fn insert_data_files(tx: &Transaction<'_>, root: &Path, snapshot: i64, files: &[
     for (store, file) in files {
         let path = relative(root, &file.path);
         let (min, max) = file.times();
-        let columns = serde_json::to_string(&file.columns).unwrap_or_default();
+        let columns = file.columns.encoded();
         let sizes = [file.bytes, file.rows, file.json_bytes].map(|n| n as i64);
         statement.execute(params![path, store, snapshot, sizes[0], sizes[1], sizes[2], min, max, columns])?;
     }

@@ -25,7 +25,7 @@ pub(crate) struct Verdict {
 /// What tells events apart, of one that is kept or dropped.
 pub(crate) fn known(chunks: &Chunks, category: EventCategory, place: Place) -> Option<Known> {
     let identity = chunks.chunks()[place.chunk as usize].rows(category).identities()[place.row as usize];
-    identity.event.map(|event| Known { event, content: (identity.content >> 64) as u64 })
+    identity.event.map(|event| Known::new(event, identity.content))
 }
 
 /// Judges all events of a category against each other and against those of the data files given.
@@ -59,7 +59,7 @@ pub(crate) fn judge(chunks: &Chunks, category: EventCategory, data_files: &[Path
     let mut present = vec![false; sorted.len()];
     let mut differs: Vec<bool> = (0..sorted.len())
         .map(|at| {
-            let twin = |other: Option<&Known>| other.is_some_and(|other| other.event == sorted[at].event);
+            let twin = |other: Option<&Known>| other.is_some_and(|other| other.event() == sorted[at].event());
             twin(at.checked_sub(1).and_then(|before| sorted.get(before))) || twin(sorted.get(at + 1))
         })
         .collect();

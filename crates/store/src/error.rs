@@ -19,14 +19,18 @@ pub enum Error {
     /// Another process is ingesting.
     #[error("the store in `{0}` is being written by another process; wait until it ends")]
     Busy(PathBuf),
-    /// A newer program made the store.
-    #[error("the store in `{path}` has format {found}, this program knows up to {known}; use a newer cloudtarn")]
+    /// Another version of the program made the store.
+    #[error("the store in `{path}` has format {found}, this program reads format {known}: {}", if found > known {
+        "use a newer cloudtarn"
+    } else {
+        "ingest the logs again into a new folder"
+    })]
     Format {
         /// The store.
         path: PathBuf,
         /// Its format.
         found: i64,
-        /// The newest that this program knows.
+        /// The one that this program knows.
         known: i64,
     },
     /// The name of an event data store breaks Lake's rules (3 to 128 of `a-z A-Z 0-9 . _ -`).
@@ -48,6 +52,14 @@ pub enum Error {
     /// A Parquet file could not be written.
     #[error("writing `{path}`: {source}")]
     Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: parquet::errors::ParquetError,
+    },
+    /// A Parquet file could not be read.
+    #[error("reading `{path}`: {source}")]
+    Reading {
         /// The file.
         path: PathBuf,
         /// Why not.

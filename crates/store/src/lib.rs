@@ -3,7 +3,7 @@
 //! ```text
 //! <store>/catalog.db                        event data stores, snapshots, data files with statistics, ledger
 //! <store>/commits/<uuid>.json.zst           what each commit did, again: a lost catalogue can be made anew
-//! <store>/data/<id>/<day>/<uuid>.parquet    immutable data files, sorted by eventtime; <day> is the first of the file
+//! <store>/data/<id>/<day>/<uuid>.parquet    immutable data files of whole days; <day> is the first of the file
 //! <store>/data/<id>/<day>/<uuid>.ids        the identities of its events, for exact deduplication
 //! ```
 //!
@@ -14,33 +14,41 @@
 //! Knows nothing of S3's layouts, SQL text, DataFusion.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use cloudtarn_record::EventCategory;
 
+mod arrangement;
 mod catalogue;
+mod compaction;
 mod crash;
 mod disk;
 mod duplicates;
 mod error;
 mod evidence;
 mod identities;
+mod lease;
 mod ledger;
 mod manifest;
 mod parquet_file;
 mod provenance;
 mod sightings;
 mod snapshot;
+mod statistics;
 mod system;
 mod writer;
 
 pub use catalogue::{DEFAULT_NAME, Span};
+pub use compaction::{Compacted, When};
 pub use error::{Error, Result};
 pub use evidence::{DigestRow, Entry, HourVerdict, LogRow, Object, Verdict, VerdictRow, Verdicts};
+pub use lease::Lease;
 pub use ledger::{DigestFile, Fate, LogFile};
 pub use provenance::Provenance;
 pub use sightings::{Known, Sightings};
-pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
+pub use snapshot::{DataFile, EventDataStore, Snapshot};
+pub use statistics::{Bound, ColumnStatistics};
 pub use system::{Cell, ColumnKind, SystemTable};
 pub use writer::{Committed, Writer};
 
@@ -52,6 +60,8 @@ pub struct Store {
     root: PathBuf,
     // SQLite's connection is not for several threads at once.
     catalogue: std::sync::Mutex<Catalogue>,
+    /// The last one of each event data store, without a lease: the next has most files in common with it.
+    snapshots: std::sync::Mutex<HashMap<String, Snapshot>>,
 }
 
 impl Store {
@@ -62,7 +72,7 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).map_err(error::io("finding", root))?;
         let catalogue = std::sync::Mutex::new(Catalogue::open(&root)?);
-        Ok(Self { root, catalogue })
+        Ok(Self { root, catalogue, snapshots: std::sync::Mutex::default() })
     }
 
     /// The folder, absolute.
@@ -110,7 +120,21 @@ impl Store {
     /// # Errors
     /// The catalogue's.
     pub fn snapshot(&self, store: &EventDataStore) -> Result<Snapshot> {
-        self.catalogue().snapshot(store)
+        // First the lease, so that no file can go between being found and being kept.
+        let lease = lease::take(&self.root);
+        let mut last = self.snapshots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let snapshot = self.catalogue().snapshot(store, lease, last.get(&store.id))?;
+        last.insert(store.id.clone(), Snapshot { lease: Lease::none(), ..snapshot.clone() });
+        Ok(snapshot)
+    }
+
+    /// Merges the small data files of an event data store. Readers see the same events before, during and after; merged files
+    /// are removed when no snapshot that sees them is held any more, by this or a later call or ingest.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another process writes; the file system's and the catalogue's, with the store as it was.
+    pub fn compact(&self, store: &EventDataStore, when: When) -> Result<Compacted> {
+        writer::compact(&self.root, store, when)
     }
 
     /// What became of a log file when it was taken in; `None` if it was not, or only another version of it.

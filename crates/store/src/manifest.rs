@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::catalogue::{Addition, now, relative};
 use crate::disk;
 use crate::error::{Result, io};
-use crate::snapshot::{ColumnStatistics, EventDataStore};
+use crate::snapshot::EventDataStore;
+use crate::statistics::ColumnStatistics;
 
 #[derive(Serialize)]
 struct Manifest<'a> {
@@ -19,6 +20,8 @@ struct Manifest<'a> {
     created: i64,
     event_data_stores: Vec<Store<'a>>,
     data_files: Vec<Data<'a>>,
+    /// Data files of earlier commits that these take the place of.
+    retired: &'a [String],
     log_files: Vec<Log<'a>>,
     conflicts: Vec<(&'a str, &'a str, i32)>,
     digests: Vec<Digest<'a>>,
@@ -89,9 +92,10 @@ pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<
                 bytes: file.bytes,
                 rows: file.rows,
                 json_bytes: file.json_bytes,
-                columns: &file.columns,
+                columns: file.columns(),
             })
             .collect(),
+        retired: addition.retired,
         log_files: addition
             .log_files
             .iter()

@@ -1,9 +1,11 @@
 //! What a reader sees of a store.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::lease::Lease;
+use crate::statistics::{Bound, ColumnStatistics, Columns};
 use cloudtarn_record::EventCategory;
-use serde::{Deserialize, Serialize};
 
 /// One event data store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,33 +20,7 @@ pub struct EventDataStore {
     pub category: EventCategory,
 }
 
-/// A column's minimum or maximum in one data file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Bound {
-    /// Of a `varchar` column.
-    Text(String),
-    /// Of a `timestamp` (UTC milliseconds) or `integer` column.
-    Int(i64),
-    /// Of a `boolean` column.
-    Boolean(bool),
-}
-
-/// Statistics of one top-level column of one data file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ColumnStatistics {
-    /// Name in the file's schema.
-    pub column: String,
-    /// Rows without a value; `None` if not known.
-    pub nulls: Option<u64>,
-    /// Exact minimum; `None` without values, if it was cut, and for nested columns.
-    pub min: Option<Bound>,
-    /// Exact maximum, as `min`.
-    pub max: Option<Bound>,
-    /// Bytes in the file, compressed.
-    pub compressed_bytes: u64,
-}
-
-/// One immutable Parquet file, sorted by `eventtime`, ascending, NULLs last.
+/// One immutable Parquet file: its row groups follow each other in time, events without a time last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataFile {
     /// Absolute.
@@ -55,8 +31,9 @@ pub struct DataFile {
     pub rows: u64,
     /// Bytes of the events' JSON as delivered, uncompressed.
     pub json_bytes: u64,
-    /// One a top-level column, hidden ones included.
-    pub columns: Vec<ColumnStatistics>,
+    /// Time of the first and the last event in UTC milliseconds; `None` if no event has one.
+    pub(crate) times: (Option<i64>, Option<i64>),
+    pub(crate) columns: Columns,
 }
 
 /// What a reader sees of one event data store: it never changes, whatever is ingested meanwhile.
@@ -67,17 +44,34 @@ pub struct Snapshot {
     /// The event data store.
     pub store: EventDataStore,
     /// Its files, by time.
-    pub files: Vec<DataFile>,
+    pub files: Arc<[Arc<DataFile>]>,
+    /// While it or a clone of it lives, the files stay where they are.
+    pub lease: Lease,
 }
 
 impl DataFile {
-    /// First and last event time in UTC milliseconds; `None` if no event has a time.
-    pub fn times(&self) -> (Option<i64>, Option<i64>) {
-        let time = self.columns.iter().find(|column| column.column == "eventtime");
+    pub(crate) fn new(
+        path: PathBuf,
+        category: EventCategory,
+        (bytes, rows, json_bytes): (u64, u64, u64),
+        columns: Vec<ColumnStatistics>,
+    ) -> Self {
+        let time = columns.iter().find(|column| column.column == "eventtime");
         let millis = |bound: Option<&Bound>| match bound {
             Some(Bound::Int(time)) => Some(*time),
             _ => None,
         };
-        (time.and_then(|t| millis(t.min.as_ref())), time.and_then(|t| millis(t.max.as_ref())))
+        let times = (time.and_then(|t| millis(t.min.as_ref())), time.and_then(|t| millis(t.max.as_ref())));
+        Self { path, bytes, rows, json_bytes, times, columns: Columns::new(category, columns) }
+    }
+
+    /// First and last event time in UTC milliseconds; `None` if no event has a time.
+    pub fn times(&self) -> (Option<i64>, Option<i64>) {
+        self.times
+    }
+
+    /// Statistics, one a top-level column, hidden ones included.
+    pub fn columns(&self) -> &[ColumnStatistics] {
+        self.columns.decoded()
     }
 }

@@ -9,25 +9,28 @@ use cloudtarn_record::gather::{Chunks, Place};
 use cloudtarn_record::{Chunk, EventCategory};
 use rayon::prelude::*;
 
+use crate::arrangement;
 use crate::catalogue::{Addition, Catalogue, DEFAULT_NAME, FILE as CATALOGUE, Span, relative};
+use crate::compaction::{self, Compacted, When};
 use crate::crash;
 use crate::disk;
 use crate::duplicates;
 use crate::error::{Error, Result, io};
 use crate::identities;
+use crate::lease;
 use crate::ledger::{DigestFile, LogFile};
 use crate::manifest;
-use crate::parquet_file;
+use crate::parquet_file::{self, Decoded, ROW_GROUP_ROWS};
 use crate::snapshot::{DataFile, EventDataStore};
 
 const DAY: i64 = 86_400_000;
 /// A data file ends with a day, once it has this many events …
-const MIN_FILE_ROWS: usize = 1 << 16;
+pub(crate) const MIN_FILE_ROWS: usize = 1 << 16;
 /// … and anywhere, once it has this many.
 const MAX_FILE_ROWS: usize = 1 << 22;
 
 const DATA: &str = "data";
-const COMMITS: &str = "commits";
+pub(crate) const COMMITS: &str = "commits";
 
 /// What a commit did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,16 +83,11 @@ impl Writer {
         }
         let root = std::path::absolute(root).map_err(io("finding", root))?;
         disk::create_folder(&root)?;
-        let lock_path = root.join("ingest.lock");
-        let lock = File::create(&lock_path).map_err(io("creating", &lock_path))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Error::Busy(root.clone()),
-            TryLockError::Error(error) => io("locking", &lock_path)(error),
-        })?;
+        let lock = lock(&root)?;
         refuse_lost_catalogue(&root)?;
         let mut catalogue = Catalogue::create(&root)?;
         crash::point("catalogue made");
-        sweep(&root, &catalogue)?;
+        sweep(&root, &mut catalogue)?;
         crash::point("swept");
         let main = catalogue.event_data_store(&name, EventCategory::CloudTrail)?;
         disk::create_folder(&root.join(COMMITS))?;
@@ -125,7 +123,7 @@ impl Writer {
     pub fn commit(&mut self, chunks: Vec<Chunk>, log_files: Vec<LogFile>, digests: &[DigestFile]) -> Result<Committed> {
         let chunks = Chunks::new(chunks);
         let mut committed = Committed::default();
-        let mut data_files: Vec<(String, DataFile)> = Vec::new();
+        let mut data_files: Vec<(String, Arc<DataFile>)> = Vec::new();
         let mut conflicts = Vec::new();
         let mut dropped: HashMap<(Arc<str>, Arc<str>), Vec<u32>> = HashMap::new();
         for category in EventCategory::ALL {
@@ -136,8 +134,8 @@ impl Writer {
             let times: Vec<Vec<Option<i64>>> =
                 chunks.chunks().iter().map(|chunk| chunk.event_times(category).collect()).collect();
             let spans = times.iter().flatten().flatten();
-            let first = spans.clone().min().map_or(0, |time| time.div_euclid(DAY) * DAY);
-            let last = spans.max().map_or(0, |time| time.div_euclid(DAY) * DAY + DAY - 1);
+            let first = spans.clone().min().map_or(0, |time| day(*time) * DAY);
+            let last = spans.max().map_or(0, |time| day(*time) * DAY + DAY - 1);
             let near = self.catalogue.data_files_between(&store.id, first, last)?;
             let verdict = duplicates::judge(&chunks, category, &near)?;
             committed.events += verdict.kept.len() as u64;
@@ -155,9 +153,9 @@ impl Writer {
             let mut order = verdict.kept;
             // NULLs last; equal times in the order of reading.
             order.par_sort_unstable_by_key(|place| (time(place).is_none(), time(place), *place));
-            for file in data_file_ends(&order, time) {
+            for file in data_file_ends(order.len(), |index| time(&order[index]).map(day)) {
                 let data_file = self.write(&store, &chunks, category, &order[file], time)?;
-                data_files.push((store.id.clone(), data_file));
+                data_files.push((store.id.clone(), Arc::new(data_file)));
             }
         }
         committed.data_files = data_files.len() as u64;
@@ -174,6 +172,7 @@ impl Writer {
         let addition = Addition {
             manifest: &format!("{COMMITS}/{}.json.zst", uuid::Uuid::new_v4()),
             data_files: &data_files,
+            retired: &[],
             ledger_of: &self.main.id,
             log_files: &log_files,
             conflicts: &conflicts,
@@ -184,10 +183,33 @@ impl Writer {
         Ok(committed)
     }
 
+    /// Merges small data files where there are many, in the event data stores that this writer writes to.
+    ///
+    /// # Errors
+    /// The file system's and the catalogue's; what was committed stays as it was.
+    pub fn compact(&mut self) -> Result<Compacted> {
+        let mut compacted = Compacted::default();
+        for category in EventCategory::ALL {
+            let name = self.store_name(category);
+            let stores = self.catalogue.event_data_stores()?;
+            if let Some(store) = stores.iter().find(|store| store.name.eq_ignore_ascii_case(&name)) {
+                compacted += compaction::compact(&self.root, &mut self.catalogue, store, When::Many)?;
+            }
+        }
+        Ok(compacted)
+    }
+
+    fn store_name(&self, category: EventCategory) -> String {
+        match category {
+            EventCategory::CloudTrail => self.name.clone(),
+            EventCategory::Insight => format!("{}-insights", self.name),
+        }
+    }
+
     fn store_of(&mut self, category: EventCategory) -> Result<EventDataStore> {
         match category {
             EventCategory::CloudTrail => Ok(self.main.clone()),
-            EventCategory::Insight => self.catalogue.event_data_store(&format!("{}-insights", self.name), category),
+            EventCategory::Insight => self.catalogue.event_data_store(&self.store_name(category), category),
         }
     }
 
@@ -199,31 +221,35 @@ impl Writer {
         order: &[Place],
         time: impl Fn(&Place) -> Option<i64>,
     ) -> Result<DataFile> {
-        let day = order.first().and_then(time).map_or_else(|| "unknown".to_owned(), day_name);
-        let folder = self.root.join(DATA).join(&store.id).join(day);
-        disk::create_folder(&folder)?;
-        let path = folder.join(format!("{}.parquet", uuid::Uuid::new_v4()));
+        let path = data_file_path(&self.root, store, order.first().and_then(time))?;
         let mut known: Vec<_> = order.iter().filter_map(|place| duplicates::known(chunks, category, *place)).collect();
         known.par_sort_unstable();
         identities::write(&path, &known)?;
-        let (bytes, columns) = parquet_file::write(&path, chunks, category, order)?;
-        disk::sync_folder(&folder)?;
+        let arranged = arrangement::of_chunks(chunks, category, order);
+        let groups: Vec<Decoded<'_>> =
+            arranged.chunks(ROW_GROUP_ROWS).map(|order| Decoded { chunks, category, order }).collect();
+        let (bytes, columns) = parquet_file::write(&path, category, &groups)?;
+        path.parent().map_or(Ok(()), disk::sync_folder)?;
         let lengths: Vec<Vec<usize>> =
             chunks.chunks().iter().map(|chunk| chunk.record_lengths(category).collect()).collect();
         let json_bytes = order.iter().map(|place| lengths[place.chunk as usize][place.row as usize] as u64).sum();
-        Ok(DataFile { path, bytes, rows: order.len() as u64, json_bytes, columns })
+        Ok(DataFile::new(path, category, (bytes, order.len() as u64, json_bytes), columns))
     }
 }
 
-/// Which stretches of the sorted events become a data file each: whole days, several if they are small. Events without a
-/// time have files of their own.
-fn data_file_ends(order: &[Place], time: impl Fn(&Place) -> Option<i64>) -> Vec<std::ops::Range<usize>> {
-    let day = |index: usize| time(&order[index]).map(|time| time.div_euclid(DAY));
+/// The UTC day of a time, counted from 1970.
+pub(crate) fn day(time: i64) -> i64 {
+    time.div_euclid(DAY)
+}
+
+/// Which stretches of events that are sorted by time become a data file each: whole days, several if they are small. Events
+/// without a time have files of their own.
+pub(crate) fn data_file_ends(events: usize, day: impl Fn(usize) -> Option<i64>) -> Vec<std::ops::Range<usize>> {
     let mut files = Vec::new();
     let mut start = 0;
-    for index in 1..=order.len() {
+    for index in 1..=events {
         let rows = index - start;
-        let ends = index == order.len()
+        let ends = index == events
             || rows >= MAX_FILE_ROWS
             || (day(index) != day(index - 1) && (rows >= MIN_FILE_ROWS || day(index).is_none()));
         if ends {
@@ -234,10 +260,38 @@ fn data_file_ends(order: &[Place], time: impl Fn(&Place) -> Option<i64>) -> Vec<
     files
 }
 
+/// A new data file's path, in the folder of the day of its first event, which is made.
+pub(crate) fn data_file_path(root: &Path, store: &EventDataStore, first: Option<i64>) -> Result<PathBuf> {
+    let day = first.map_or_else(|| "unknown".to_owned(), day_name);
+    let folder = root.join(DATA).join(&store.id).join(day);
+    disk::create_folder(&folder)?;
+    Ok(folder.join(format!("{}.parquet", uuid::Uuid::new_v4())))
+}
+
 /// `yyyy-mm-dd` of a time in UTC milliseconds.
 fn day_name(time: i64) -> String {
     chrono::DateTime::from_timestamp_millis(time)
         .map_or_else(|| "unknown".to_owned(), |time| time.format("%Y-%m-%d").to_string())
+}
+
+/// Keeps others from writing.
+fn lock(root: &Path) -> Result<File> {
+    let path = root.join("ingest.lock");
+    let lock = File::create(&path).map_err(io("creating", &path))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Error::Busy(root.to_path_buf()),
+        TryLockError::Error(error) => io("locking", &path)(error),
+    })?;
+    Ok(lock)
+}
+
+/// Merges small data files of an event data store, as [`crate::Store::compact`].
+pub(crate) fn compact(root: &Path, store: &EventDataStore, when: When) -> Result<Compacted> {
+    let _lock = lock(root)?;
+    let mut catalogue = Catalogue::open(root)?;
+    let removed = sweep(root, &mut catalogue)?;
+    let compacted = compaction::compact(root, &mut catalogue, store, when)?;
+    Ok(Compacted { removed: compacted.removed + removed, ..compacted })
 }
 
 /// A catalogue that is not there, or empty, beside commits that are: to begin anew would sweep all data away.
@@ -252,8 +306,10 @@ fn refuse_lost_catalogue(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes what is in the store's folders but not in the catalogue: a writer that was killed left it.
-fn sweep(root: &Path, catalogue: &Catalogue) -> Result<()> {
+/// Removes what is in the store's folders but not in the catalogue (a writer that was killed left it), and merged files that
+/// nobody reads any more, of which it gives the number.
+fn sweep(root: &Path, catalogue: &mut Catalogue) -> Result<u64> {
+    let removed = lease::remove_retired(root, catalogue)?;
     let mut known: HashSet<String> = HashSet::new();
     for path in catalogue.files()? {
         if let Some(stem) = path.strip_suffix(".parquet") {
@@ -280,23 +336,23 @@ fn sweep(root: &Path, catalogue: &Catalogue) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use cloudtarn_record::{Decoder, Origin};
 
     use super::*;
     use crate::{Fate, Store};
 
-    fn record(id: &str, day: u32, agent: &str) -> String {
+    pub(crate) fn record(id: &str, day: u32, agent: &str) -> String {
         format!(
             r#"{{"eventVersion":"1.08","eventTime":"2026-01-{day:02}T01:02:03Z","eventName":"GetObject","eventSource":"s3.amazonaws.com","awsRegion":"us-east-1","userAgent":"{agent}","eventID":"{id}","recipientAccountId":"111122223333"}}"#
         )
     }
 
-    fn file(name: &str, records: &[String]) -> (Vec<Chunk>, Vec<LogFile>) {
+    pub(crate) fn file(name: &str, records: &[String]) -> (Vec<Chunk>, Vec<LogFile>) {
         let mut chunk = Chunk::default();
         let path = format!("file:///bucket/{name}");
         let text = format!("{{\"Records\":[{}]}}", records.join(","));
@@ -316,7 +372,7 @@ mod tests {
         (vec![chunk], vec![log_file])
     }
 
-    fn commit(root: &Path, (chunks, files): (Vec<Chunk>, Vec<LogFile>)) -> Committed {
+    pub(crate) fn commit(root: &Path, (chunks, files): (Vec<Chunk>, Vec<LogFile>)) -> Committed {
         Writer::begin(root, None).unwrap().commit(chunks, files, &[]).unwrap()
     }
 
@@ -378,9 +434,9 @@ mod tests {
         assert!(!left.exists() && !disk::temporary(&left).exists());
         let after = store.snapshot(&main).unwrap();
         assert!(after.id > before.id && before.files.len() == 1 && after.files.len() == 2);
-        let time = before.files[0].columns.iter().find(|c| c.column == "eventtime").unwrap();
+        let time = before.files[0].columns().iter().find(|c| c.column == "eventtime").unwrap();
         assert_eq!(time.min, Some(crate::Bound::Int(1_767_229_323_000)));
-        let name = before.files[0].columns.iter().find(|c| c.column == "eventname").unwrap();
+        let name = before.files[0].columns().iter().find(|c| c.column == "eventname").unwrap();
         assert_eq!((name.min.clone(), name.nulls), (Some(crate::Bound::Text("GetObject".to_owned())), Some(0)));
     }
 
@@ -388,7 +444,8 @@ mod tests {
     fn files_hold_whole_days() {
         let order: Vec<Place> = (0..200_010).map(|row| Place { chunk: 0, row }).collect();
         let time = |place: &Place| (place.row < 200_000).then(|| i64::from(place.row / 40_000) * DAY);
-        assert_eq!(data_file_ends(&order, time), [0..80_000, 80_000..160_000, 160_000..200_000, 200_000..200_010]);
-        assert!(data_file_ends(&[], time).is_empty());
+        let ends = |events: usize| data_file_ends(events, |index| time(&order[index]).map(day));
+        assert_eq!(ends(order.len()), [0..80_000, 80_000..160_000, 160_000..200_000, 200_000..200_010]);
+        assert!(ends(0).is_empty());
     }
 }
