@@ -8,6 +8,8 @@ mod json;
 mod location;
 mod output;
 mod query;
+mod samples;
+mod serve;
 mod stores;
 mod units;
 
@@ -35,6 +37,8 @@ enum Command {
     Stores(stores::Args),
     /// List the functions of Lake SQL, or describe one.
     Functions(functions::Args),
+    /// Serve the CloudTrail API: the AWS CLI, boto3 and every SDK ask this store.
+    Serve(serve::Args),
     /// Make a small bucket, ingest it and ask it questions.
     Demo(demo::Args),
 }
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Query(args) => query::run(args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Serve(args) => serve::run(args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
     };
     match done {

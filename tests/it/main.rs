@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 mod answers;
+mod api;
 mod compatibility;
 mod crash;
 mod fuzz;
@@ -11,3 +12,4 @@ mod program;
 mod refusals;
 mod s3;
 mod slt;
+mod venv;

@@ -6,17 +6,22 @@
 //!
 //! [`Session`] holds the functions, the rules and the limits; [`Session::query`] gives a [`Query`], a stream of record
 //! batches with the column names that Lake would give them. [`value`] turns cells into Lake's text.
+//!
+//! A [`Guard`] narrows what a statement may name, and which events ([`Rows`]) it sees of it: enforced by a node over the scan,
+//! below everything that the statement says.
 
 mod bags;
 mod coerce;
 mod decorrelate;
 mod error;
 mod event_json;
+mod gate;
 mod instant;
 mod introspection;
 mod like_pattern;
 mod operators;
 mod planning;
+mod rows;
 mod session;
 mod single;
 mod statistics;
@@ -26,5 +31,7 @@ mod unnest;
 pub mod value;
 
 pub use error::{Error, Kind, Result};
-pub use session::{Limits, Query, Session};
+pub use rows::Rows;
+pub use session::{Limits, Prepared, Query, Session};
 pub use statistics::Statistics;
+pub use tables::{Guard, standard};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use cloudtarn_dialect::{LAMBDA_CALL, Parsed};
-use cloudtarn_store::Store;
+use cloudtarn_store::{EventDataStore, Store};
 use datafusion::common::{TableReference, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::provider_as_source;
@@ -16,7 +16,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
 use crate::operators::Operators;
-use crate::tables::Tables;
+use crate::tables::{Guard, Tables};
 
 /// The planner's view of one session while it plans one statement.
 pub(crate) struct Provider<'a> {
@@ -26,10 +26,20 @@ pub(crate) struct Provider<'a> {
 }
 
 impl<'a> Provider<'a> {
-    pub(crate) fn new(state: &'a SessionState, store: Option<&'a Store>, parsed: &Parsed) -> Self {
+    pub(crate) fn new(
+        state: &'a SessionState,
+        store: Option<&'a Store>,
+        guard: &'a dyn Guard,
+        parsed: &Parsed,
+    ) -> Self {
         let own: Arc<dyn ExprPlanner> = Arc::new(Operators::new(state, parsed.written.clone()));
         let expr_planners = std::iter::once(own).chain(state.expr_planners().iter().cloned()).collect();
-        Self { state, tables: Tables::new(store, parsed.hidden.clone()), expr_planners }
+        Self { state, tables: Tables::new(store, guard, parsed.hidden.clone()), expr_planners }
+    }
+
+    /// The event data stores that planning has met.
+    pub(crate) fn event_data_stores(&self) -> Vec<EventDataStore> {
+        self.tables.event_data_stores()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cloudtarn_record::EventCategory;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::documents;
 use crate::error::{Error, Result};
 use crate::ledger::{self, Fate, LogFile};
 use crate::snapshot::{DataFile, EventDataStore, Snapshot};
@@ -14,7 +15,7 @@ use crate::snapshot::{DataFile, EventDataStore, Snapshot};
 const FORMAT: i64 = 1;
 const FILE: &str = "catalog.db";
 /// Region and account of the ARNs of stores made here: there is no account behind them.
-const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
+pub(crate) const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
 /// Name of the event data store that the first ingest makes.
 pub(crate) const DEFAULT_NAME: &str = "default";
 
@@ -60,8 +61,14 @@ impl Catalogue {
             transaction.execute_batch(include_str!("catalogue.sql"))?;
             transaction.pragma_update(None, "user_version", FORMAT)?;
         }
+        transaction.execute_batch(documents::SCHEMA)?;
         transaction.commit()?;
         Ok(catalogue)
+    }
+
+    /// For the modules of this crate that have tables of their own.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     fn connect(root: &Path) -> Result<Self> {
@@ -76,6 +83,11 @@ impl Catalogue {
             return Err(Error::Format { path: root.to_path_buf(), found, known: FORMAT });
         }
         Ok(Self { connection, root: root.to_path_buf() })
+    }
+
+    /// As [`Catalogue::connection`], for transactions.
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     pub(crate) fn event_data_stores(&self) -> Result<Vec<EventDataStore>> {
@@ -115,6 +127,15 @@ impl Catalogue {
         found.ok_or_else(|| Error::Name(name.to_owned()))
     }
 
+    /// Makes a store that no placeholder stands for, owned by an account; false if its name is taken.
+    pub(crate) fn create_event_data_store(&self, store: &EventDataStore, created: i64) -> Result<bool> {
+        let made = self.connection.execute(
+            "INSERT OR IGNORE INTO event_data_store (id, arn, name, category, standard, created) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+            params![store.id, store.arn, store.name, store.category.as_str(), created],
+        )?;
+        Ok(made > 0)
+    }
+
     pub(crate) fn snapshot(&self, store: &EventDataStore) -> Result<Snapshot> {
         // One statement, so that the number and the files are of one moment.
         let sql = "SELECT s.id, f.path, f.bytes, f.rows, f.json_bytes, f.columns
@@ -137,7 +158,11 @@ impl Catalogue {
             let path = self.root.join(path);
             files.push(DataFile { path, bytes: count(2)?, rows: count(3)?, json_bytes: count(4)?, columns });
         }
-        Ok(Snapshot { id, store: store.clone(), files })
+        let oldest = self.settings(&store.id)?.oldest();
+        if let Some(oldest) = oldest {
+            files.retain(|file: &DataFile| file.times().1.is_none_or(|last| last >= oldest));
+        }
+        Ok(Snapshot { id, store: store.clone(), files, oldest })
     }
 
     /// Data files whose events may fall into a span of time (UTC milliseconds, inclusive); those with events that have no time

@@ -20,17 +20,23 @@ use cloudtarn_record::EventCategory;
 
 mod catalogue;
 mod disk;
+mod documents;
 mod duplicates;
 mod error;
 mod identities;
 mod ledger;
 mod manifest;
 mod parquet_file;
+pub mod selector;
+mod settings;
 mod snapshot;
 mod writer;
 
+pub use documents::Document;
 pub use error::{Error, Result};
 pub use ledger::{Fate, LogFile};
+pub use selector::AdvancedEventSelector;
+pub use settings::Settings;
 pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
 pub use writer::{Committed, Writer};
 
@@ -52,6 +58,17 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).map_err(error::io("finding", root))?;
         let catalogue = std::sync::Mutex::new(Catalogue::open(&root)?);
+        Ok(Self { root, catalogue })
+    }
+
+    /// Opens the store in a folder, and makes the folder and an empty store if there is none.
+    ///
+    /// # Errors
+    /// The file system's; [`Error::Format`] if a newer program made it.
+    pub fn create(root: &Path) -> Result<Self> {
+        let root = std::path::absolute(root).map_err(error::io("finding", root))?;
+        disk::create_folder(&root)?;
+        let catalogue = std::sync::Mutex::new(Catalogue::create(&root)?);
         Ok(Self { root, catalogue })
     }
 
@@ -93,6 +110,17 @@ impl Store {
         let found = self.catalogue().standard(category)?;
         let name = || format!("standard store for {} events", category.as_str());
         found.ok_or_else(|| Error::EventDataStoreNotFound { name: name(), known: "none of that kind".to_owned() })
+    }
+
+    /// Makes the event data store of that name unless there is one; no placeholder will stand for it.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn ensure_event_data_store(&self, name: &str, category: EventCategory) -> Result<()> {
+        let id = uuid::Uuid::new_v4().to_string();
+        let arn = format!("{}{id}", catalogue::ARN);
+        let store = EventDataStore { id, arn, name: name.to_owned(), category };
+        self.catalogue().create_event_data_store(&store, catalogue::now()).map(|_| ())
     }
 
     /// What there is now of an event data store.

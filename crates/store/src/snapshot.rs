@@ -68,6 +68,8 @@ pub struct Snapshot {
     pub store: EventDataStore,
     /// Its files, by time.
     pub files: Vec<DataFile>,
+    /// Events with an eventTime before this (UTC milliseconds) have expired, though files still hold them.
+    pub oldest: Option<i64>,
 }
 
 impl DataFile {

@@ -17,6 +17,7 @@ use crate::identities;
 use crate::ledger::LogFile;
 use crate::manifest;
 use crate::parquet_file;
+use crate::selector;
 use crate::snapshot::{DataFile, EventDataStore};
 
 const DAY: i64 = 86_400_000;
@@ -37,6 +38,8 @@ pub struct Committed {
     pub duplicates: u64,
     /// New events that share eventID and account with another but differ from it.
     pub conflicts: u64,
+    /// Events that the store's selectors do not take, or that are older than its retention.
+    pub unselected: u64,
     /// Data files made.
     pub data_files: u64,
     /// Their size in bytes.
@@ -48,6 +51,7 @@ impl std::ops::AddAssign for Committed {
         self.events += other.events;
         self.duplicates += other.duplicates;
         self.conflicts += other.conflicts;
+        self.unselected += other.unselected;
         self.data_files += other.data_files;
         self.bytes += other.bytes;
     }
@@ -87,12 +91,28 @@ impl Writer {
         })?;
         let mut catalogue = Catalogue::create(&root)?;
         sweep(&root, &catalogue)?;
-        let main = catalogue.event_data_store(&name, EventCategory::CloudTrail)?;
+        let existing = catalogue.event_data_stores()?.into_iter().find(|store| store.name.eq_ignore_ascii_case(&name));
+        let main = match existing {
+            Some(store) => store,
+            None => catalogue.event_data_store(&name, EventCategory::CloudTrail)?,
+        };
         disk::create_folder(&root.join(COMMITS))?;
         Ok(Self { root, catalogue, name, main, _lock: lock })
     }
 
-    /// The event data store for management, data and network activity events.
+    /// Refuses a store that its settings keep from taking events in; an import is taken by a store whose ingestion is
+    /// stopped.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`]; the catalogue's.
+    pub fn admit(&self, import: bool) -> Result<()> {
+        let settings = self.catalogue.settings(&self.main.id)?;
+        let admitted = settings.deleted.is_none() && (settings.ingesting || import);
+        if admitted { Ok(()) } else { Err(Error::Stopped(self.main.name.clone())) }
+    }
+
+    /// The event data store that was named; for management, data and network activity events unless it was made for
+    /// others.
     pub fn event_data_store(&self) -> &EventDataStore {
         &self.main
     }
@@ -112,14 +132,21 @@ impl Writer {
             if chunks.chunks().iter().all(|chunk| chunk.rows(category).is_empty()) {
                 continue;
             }
-            let store = self.store_of(category)?;
+            let Some(store) = self.store_of(category)? else {
+                committed.unselected +=
+                    chunks.chunks().iter().map(|chunk| chunk.rows(category).len() as u64).sum::<u64>();
+                continue;
+            };
             let times: Vec<Vec<Option<i64>>> =
                 chunks.chunks().iter().map(|chunk| chunk.event_times(category).collect()).collect();
             let spans = times.iter().flatten().flatten();
             let first = spans.clone().min().map_or(0, |time| time.div_euclid(DAY) * DAY);
             let last = spans.max().map_or(0, |time| time.div_euclid(DAY) * DAY + DAY - 1);
             let near = self.catalogue.data_files_between(&store.id, first, last)?;
-            let verdict = duplicates::judge(&chunks, category, &near)?;
+            let mut verdict = duplicates::judge(&chunks, category, &near)?;
+            let before = verdict.kept.len();
+            self.select(&store, &chunks, category, &mut verdict.kept)?;
+            committed.unselected += (before - verdict.kept.len()) as u64;
             committed.events += verdict.kept.len() as u64;
             committed.duplicates += verdict.dropped.len() as u64;
             committed.conflicts += verdict.conflicts.len() as u64;
@@ -163,11 +190,38 @@ impl Writer {
         Ok(committed)
     }
 
-    fn store_of(&mut self, category: EventCategory) -> Result<EventDataStore> {
-        match category {
-            EventCategory::CloudTrail => Ok(self.main.clone()),
-            EventCategory::Insight => self.catalogue.event_data_store(&format!("{}-insights", self.name), category),
+    /// The event data store for events of a category; `None` if the one that was named takes other events only.
+    fn store_of(&mut self, category: EventCategory) -> Result<Option<EventDataStore>> {
+        if category == self.main.category {
+            return Ok(Some(self.main.clone()));
         }
+        let takes_all = self.catalogue.settings(&self.main.id)?.selectors.is_empty();
+        if self.main.category == EventCategory::CloudTrail && takes_all {
+            return self.catalogue.event_data_store(&format!("{}-insights", self.name), category).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Leaves of the events those that the store's settings take.
+    fn select(
+        &self,
+        store: &EventDataStore,
+        chunks: &Chunks,
+        category: EventCategory,
+        places: &mut Vec<Place>,
+    ) -> Result<()> {
+        let settings = self.catalogue.settings(&store.id)?;
+        let mut keep = vec![true; places.len()];
+        if !settings.selectors.is_empty() {
+            keep = selector::select(&settings.selectors, chunks, category, places)?;
+        }
+        if let Some(oldest) = settings.oldest() {
+            let recent = selector::not_before(oldest, chunks, category, places)?;
+            keep.iter_mut().zip(recent).for_each(|(keep, recent)| *keep &= recent);
+        }
+        let mut keep = keep.into_iter();
+        places.retain(|_| keep.next().unwrap_or(true));
+        Ok(())
     }
 
     fn write(
