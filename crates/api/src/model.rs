@@ -136,6 +136,10 @@ impl Model {
             }
         }
         for (name, value) in value {
+            // Results go to folders too, which the model's pattern does not have.
+            if name == "DeliveryS3Uri" && value.as_str().is_some_and(|uri| uri.starts_with("file:///")) {
+                continue;
+            }
             let Some(member) = shape.members.get(name) else { continue };
             path.push(name.clone());
             self.value(member, value, path)?;

@@ -1,7 +1,7 @@
 //! Who may call: the principals of the configuration file, or the one local principal where there is none.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -73,9 +73,9 @@ struct File {
     owner_account_id: Option<String>,
     principals: Vec<Entry>,
     #[serde(default)]
-    import_roots: Vec<PathBuf>,
+    import_roots: Vec<String>,
     #[serde(default)]
-    delivery_roots: Vec<PathBuf>,
+    delivery_roots: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,10 +103,10 @@ pub(crate) struct Principals {
     local: Option<Arc<Principal>>,
     /// Account that owns the stores which `cloudtarn ingest` made.
     pub(crate) owner: String,
-    /// Folders below which imports may read; `None` for any.
-    pub(crate) import_roots: Option<Vec<PathBuf>>,
-    /// Folders below which results may be delivered; `None` for any.
-    pub(crate) delivery_roots: Option<Vec<PathBuf>>,
+    /// Folders and buckets below which imports may read; `None` for any.
+    pub(crate) import_roots: Option<Vec<String>>,
+    /// Folders and buckets below which results may be delivered; `None` for any.
+    pub(crate) delivery_roots: Option<Vec<String>>,
 }
 
 fn is_account(text: &str) -> bool {
@@ -215,11 +215,6 @@ impl Principals {
     /// The local principal, if there is no other.
     pub(crate) fn unsigned(&self) -> Option<Arc<Principal>> {
         self.local.clone()
-    }
-
-    /// Whether the account of that id has a principal here.
-    pub(crate) fn knows_account(&self, account: &str) -> bool {
-        account == self.owner || self.by_key.values().any(|principal| principal.account == account)
     }
 }
 

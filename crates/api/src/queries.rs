@@ -410,8 +410,8 @@ impl Service {
     /// The statement that an alias stands for: a sample's, or a widget's of a dashboard.
     fn statement_of(&self, call: &Call, alias: &str) -> Answer<String> {
         let sample = self.samples.iter().find(|sample| sample.alias == alias).map(|sample| sample.sql.clone());
-        let _ = call;
-        sample.ok_or_else(|| Fault::invalid(format!("There is no query with the alias '{alias}'.")))
+        let statement = if sample.is_some() { sample } else { self.widget_statement(call, alias)? };
+        statement.ok_or_else(|| Fault::invalid(format!("There is no query with the alias '{alias}'.")))
     }
 }
 

@@ -1,6 +1,5 @@
 //! What there is to answer from, and which operation answers what.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +13,13 @@ use crate::audit::Audit;
 use crate::call::{Call, Reply};
 use crate::error::{Error, Result};
 use crate::fault::{Answer, Fault};
+use crate::imports::Imports;
 use crate::model::Operation;
 use crate::page::Tokens;
 use crate::principal::Principals;
 use crate::run::Runs;
 use crate::server::Options;
+use crate::signing::SigningKey;
 
 /// Stack of the threads that plan: planners recurse with the statement.
 const STACK: usize = 16 << 20;
@@ -45,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) samples: Vec<Sample>,
     pub(crate) tokens: Tokens,
     pub(crate) runs: Arc<Runs>,
+    pub(crate) imports: Imports,
+    pub(crate) signing: Arc<SigningKey>,
     principals: Principals,
     audit: Audit,
     computing: Handle,
@@ -84,17 +87,21 @@ impl Service {
         let tokens = Tokens::new(secret(&store)?);
         let audit = Audit::open(store.root(), &principals.owner)?;
         let runs = Arc::new(Runs::open(Arc::clone(&store), options.concurrent_queries)?);
-        Ok(Arc::new(Self {
+        let service = Arc::new(Self {
             store,
             session,
             samples: options.samples,
             tokens,
             runs,
+            imports: Imports::default(),
+            signing: Arc::new(SigningKey::of(&options.store)),
             principals,
             audit,
             computing,
             _runtime: Background(Some(runtime)),
-        }))
+        });
+        service.reopen_imports().map_err(|fault| Error::Internal(fault.message))?;
+        Ok(service)
     }
 
     pub(crate) fn principals(&self) -> &Principals {
@@ -120,6 +127,33 @@ impl Service {
             "CancelQuery" => self.cancel_query(call).await,
             "ListEventDataStores" => self.list_event_data_stores(call),
             "GetEventDataStore" => self.get_event_data_store(call),
+            "CreateEventDataStore" => self.create_event_data_store(call),
+            "UpdateEventDataStore" => self.update_event_data_store(call),
+            "DeleteEventDataStore" => self.delete_event_data_store(call),
+            "RestoreEventDataStore" => self.restore_event_data_store(call),
+            "StartEventDataStoreIngestion" => self.set_ingestion(call, true),
+            "StopEventDataStoreIngestion" => self.set_ingestion(call, false),
+            "GetEventConfiguration" => self.get_event_configuration(call),
+            "CreateDashboard" => self.create_dashboard(call),
+            "GetDashboard" => self.get_dashboard(call),
+            "ListDashboards" => self.list_dashboards(call),
+            "UpdateDashboard" => self.update_dashboard(call),
+            "DeleteDashboard" => self.delete_dashboard(call),
+            "StartDashboardRefresh" => self.start_dashboard_refresh(call).await,
+            "LookupEvents" => self.lookup_events(call).await,
+            "SearchSampleQueries" => self.search_sample_queries(call),
+            "ListPublicKeys" => self.list_public_keys(call).await,
+            "StartImport" => self.start_import(call).await,
+            "GetImport" => self.get_import(call),
+            "ListImports" => self.list_imports(call),
+            "StopImport" => self.stop_import(call),
+            "ListImportFailures" => self.list_import_failures(call),
+            "AddTags" => self.add_tags(call),
+            "RemoveTags" => self.remove_tags(call),
+            "ListTags" => self.list_tags(call),
+            "PutResourcePolicy" => self.put_resource_policy(call),
+            "GetResourcePolicy" => self.get_resource_policy(call),
+            "DeleteResourcePolicy" => self.delete_resource_policy(call),
             name => {
                 let message = format!("Cloudtarn does not support {name}; docs/api.md lists what it does.");
                 let has = operation.has("UnsupportedOperationException");
@@ -134,22 +168,27 @@ impl Service {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            if let Err(error) = self.runs.expire(chrono::Utc::now().timestamp_millis()) {
+            let now = chrono::Utc::now().timestamp_millis();
+            if let Err(error) = self.runs.expire(now) {
                 tracing::error!(%error, "removing old queries");
             }
-            self.audit.flush(&self.store).await;
+            if let Err(fault) = self.expire_stores(now) {
+                tracing::error!(%fault.message, "removing old events");
+            }
+            self.flush_audit().await;
         }
     }
 
     /// Ends what runs, and writes down what is known.
     pub(crate) async fn close(&self) {
         self.runs.close().await;
+        self.imports.close().await;
         self.audit.flush(&self.store).await;
     }
 
-    /// Folder for what is kept of one kind, below the store's.
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
-        self.store.root().join(name)
+    /// Makes every call before this one queryable.
+    pub(crate) async fn flush_audit(&self) {
+        self.audit.flush(&self.store).await;
     }
 
     /// A document as the type that it was kept as.

@@ -93,6 +93,12 @@ impl Bucket {
         found.bytes().await.map_err(|error| self.explain("read", key, error))
     }
 
+    /// Writes an object.
+    pub(crate) async fn write(&self, key: &str, bytes: Bytes) -> Result<()> {
+        let written = self.store.put(&path(key)?, bytes.into()).await;
+        written.map(|_| ()).map_err(|error| self.explain("write", key, error))
+    }
+
     /// Says what to do about an error of the store.
     fn explain(&self, doing: &'static str, key: &str, error: object_store::Error) -> Error {
         let uri = self.uri(key);
@@ -125,6 +131,7 @@ impl Bucket {
             _ if denied => {
                 let action = match doing {
                     "list" => format!("s3:ListBucket on arn:aws:s3:::{bucket}"),
+                    "write" => format!("s3:PutObject on arn:aws:s3:::{bucket}/*"),
                     _ if text.contains("kms:") => "kms:Decrypt on the key that the message names".to_owned(),
                     _ => format!("s3:GetObject on arn:aws:s3:::{bucket}/* (and kms:Decrypt on the bucket's key)"),
                 };

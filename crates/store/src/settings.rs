@@ -44,7 +44,7 @@ impl Default for Settings {
             retention_days: None,
             selectors: Vec::new(),
             ingesting: true,
-            termination_protection: false,
+            termination_protection: true,
             multi_region: true,
             organization: false,
             billing_mode: "EXTENDABLE_RETENTION_PRICING".to_owned(),
