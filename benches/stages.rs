@@ -1,4 +1,4 @@
-//! What each stage of an ingest costs, on one thread, in bytes of raw JSON: `cargo bench --bench stages`.
+//! What each stage of an ingest costs, on one thread, in bytes of raw JSON: `cargo bench -p cloudtarn-ingest --bench stages`.
 //!
 //! A busy bucket (median 150 records a file) and a quiet one (median 5), made by our generator. `inflate` and `parse` are
 //! floors: no decoder that goes through them can be faster. `decode` is inflate, parse and columns; `commit` is dedup, sort,

@@ -9,7 +9,7 @@ use cloudtarn_query::value::Value;
 use futures::StreamExt;
 use serde_json::{Value as Json, json};
 
-/// Runs every `{"id": …, "sql": …}` of `input`; an error is an answer, not an end.
+/// Runs every `{"id": …, "sql": …, "parameters": […]}` of `input`, parameters only where the statement has any; an error is an answer, not an end.
 pub(crate) async fn run(session: &Session, input: impl BufRead, mut out: impl Write) -> Result<()> {
     for (n, line) in input.lines().enumerate() {
         let line = line.context("cannot read the statements")?;
@@ -20,8 +20,9 @@ pub(crate) async fn run(session: &Session, input: impl BufRead, mut out: impl Wr
             serde_json::from_str(&line).with_context(|| format!("line {} of the statements is not JSON", n + 1))?;
         let id = request.get("id").cloned().unwrap_or_else(|| json!(n));
         let sql = request.get("sql").and_then(Json::as_str).unwrap_or_default();
+        let parameters = parameters(&request).with_context(|| format!("line {} of the statements", n + 1))?;
         let start = Instant::now();
-        let mut answer = match answer(session, sql).await {
+        let mut answer = match answer(session, sql, &parameters).await {
             Ok((columns, rows)) => json!({"id": id, "columns": columns, "rows": rows}),
             Err(e) => json!({"id": id, "error": e.to_string()}),
         };
@@ -32,8 +33,19 @@ pub(crate) async fn run(session: &Session, input: impl BufRead, mut out: impl Wr
     Ok(())
 }
 
-async fn answer(session: &Session, sql: &str) -> cloudtarn_query::Result<(Vec<String>, Vec<Json>)> {
-    let mut query = session.query(sql).await?;
+/// The texts of `"parameters"`.
+fn parameters(request: &Json) -> Result<Vec<String>> {
+    let Some(values) = request.get("parameters") else { return Ok(Vec::new()) };
+    let texts = values.as_array().and_then(|v| v.iter().map(|v| v.as_str().map(str::to_owned)).collect());
+    texts.context("\"parameters\" is not an array of texts")
+}
+
+async fn answer(
+    session: &Session,
+    sql: &str,
+    parameters: &[String],
+) -> cloudtarn_query::Result<(Vec<String>, Vec<Json>)> {
+    let mut query = session.query_with(sql, parameters).await?;
     let columns = query.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut rows = Vec::new();
     while let Some(batch) = query.next().await {

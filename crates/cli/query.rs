@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Run many statements: a JSON document {"id": …, "sql": …} a line, answered by one a line.
     #[arg(long, value_name = "FILE")]
     batch: Option<PathBuf>,
+    /// Value for the statement's next question mark, also one inside quotes; as many as there are, in their order.
+    #[arg(long = "parameter", short = 'p', value_name = "VALUE", conflicts_with = "batch")]
+    parameters: Vec<String>,
     /// Form of the result: a table on a terminal, else CSV, unless given.
     #[arg(long, value_enum)]
     output: Option<Format>,
@@ -51,6 +54,7 @@ impl Args {
             sql: Some(sql.to_owned()),
             file: None,
             batch: None,
+            parameters: Vec::new(),
             output: Some(Format::Table),
             output_file: None,
             location,
@@ -104,7 +108,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     };
     let (runtime, session) = session(&args.location, limits)?;
     // The planner recurses with the statement; the runtime's own threads have the stack for it.
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         if let Some(path) = &args.batch {
             let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             return crate::batch::run(&session, BufReader::new(file), std::io::stdout()).await;
@@ -125,7 +129,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         if format == Format::Parquet && terminal {
             bail!("Parquet is not for a terminal: give --output-file FILE or redirect the output");
         }
-        let mut query = session.query(&sql).await?;
+        let mut query = session.query_with(&sql, &args.parameters).await?;
         let mut out: Box<dyn Write + Send> = match &args.output_file {
             Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
             None => Box::new(std::io::stdout()),
@@ -134,5 +138,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
         out.flush()?;
         output::summarize(&query.statistics());
         Ok(())
-    })
+    });
+    // Work that nobody waits for any more does not hold up the program's end.
+    runtime.shutdown_background();
+    ended
 }

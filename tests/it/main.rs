@@ -7,6 +7,7 @@ mod compatibility;
 mod crash;
 mod fuzz;
 mod ingest;
+mod limits;
 mod plans;
 mod program;
 mod refusals;

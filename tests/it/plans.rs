@@ -22,17 +22,108 @@ fn plan(store: &std::path::Path, sql: &str) -> String {
     lines.join("\n")
 }
 
-#[test]
-fn times_are_compared_with_constants() {
-    let folder = tempfile::tempdir().unwrap();
+/// A store of a small bucket.
+fn store(folder: &tempfile::TempDir) -> std::path::PathBuf {
     let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
     bucket(&from, 2_000);
     ingest(&from, &store);
+    store
+}
+
+fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
-    // Milliseconds from late 2026 on.
-    settings.add_filter(r"\b(179|1[89]\d)\d{10}\b", "[now]");
+    // Milliseconds from 2026 on that no event of the bucket has.
+    settings.add_filter(r"\b1(77[5-9]|7[89]\d|[89]\d\d)\d{9}\b", "[now]");
     settings.set_omit_expression(true);
-    settings.bind(|| {
+    settings
+}
+
+#[test]
+fn names_sources_accounts_and_regions_prune() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    settings().bind(|| {
+        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE eventName = 'GetObject' AND eventSource = 's3.amazonaws.com'"), @r"
+DataSourceExec: projection=[eventid]
+  predicate=eventname@4 = GetObject AND eventsource@3 = s3.amazonaws.com
+  pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= GetObject AND GetObject <= eventname_max@1 AND eventsource_null_count@6 != row_count@3 AND eventsource_min@4 <= s3.amazonaws.com AND s3.amazonaws.com <= eventsource_max@5, required_guarantees=[eventname in (GetObject), eventsource in (s3.amazonaws.com)]
+");
+        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE recipientAccountId = '111122223333' AND awsRegion IN ('us-east-1', 'eu-west-1')"), @r"
+DataSourceExec: projection=[eventid]
+  predicate=recipientaccountid@20 = 111122223333 AND (awsregion@5 = us-east-1 OR awsregion@5 = eu-west-1)
+  pruning=recipientaccountid_null_count@2 != row_count@3 AND recipientaccountid_min@0 <= 111122223333 AND 111122223333 <= recipientaccountid_max@1 AND (awsregion_null_count@6 != row_count@3 AND awsregion_min@4 <= us-east-1 AND us-east-1 <= awsregion_max@5 OR awsregion_null_count@6 != row_count@3 AND awsregion_min@4 <= eu-west-1 AND eu-west-1 <= awsregion_max@5), required_guarantees=[awsregion in (eu-west-1, us-east-1), recipientaccountid in (111122223333)]
+");
+        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE eventName LIKE 'Delete%'"), @r"
+DataSourceExec: projection=[eventid]
+  predicate=eventname@4 LIKE Delete%
+  pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= Deletf AND Delete <= eventname_max@1
+");
+        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE json_extract_scalar(eventJson, '$.eventName') = 'GetObject'"), @r"
+DataSourceExec: projection=[eventid]
+  predicate=eventname@4 = GetObject
+  pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= GetObject AND GetObject <= eventname_max@1, required_guarantees=[eventname in (GetObject)]
+");
+    });
+}
+
+#[test]
+fn every_form_of_a_last_week_prunes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    settings().bind(|| {
+        for since in [
+            "date_add('week', -1, current_timestamp)",
+            "current_timestamp - interval '7' day",
+            "now() - interval '168' hour",
+            "date_format(date_add('day', -7, now()), '%Y-%m-%d %H:%i:%s')",
+            "current_date - interval '7' day",
+            "date_trunc('day', now())",
+            "from_unixtime(to_unixtime(now()) - 604800)",
+        ] {
+            // From long ago, so that there are files to open.
+            let plan = plan(&store, &format!("SELECT eventID FROM $EDS_ID WHERE eventTime <= {since}"));
+            assert!(plan.contains("pruning=eventtime_null_count@1 != row_count@2 AND eventtime_min@0 <= 1"), "{since}\n{plan}");
+        }
+        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE eventTime <= date_add('week', -1, current_timestamp)"), @r"
+DataSourceExec: projection=[eventid]
+  predicate=eventtime@2 <= [now]
+  pruning=eventtime_null_count@1 != row_count@2 AND eventtime_min@0 <= [now]
+");
+    });
+}
+
+#[test]
+fn only_the_columns_that_are_asked_for_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    settings().bind(|| {
+        insta::assert_snapshot!(plan(&store, "SELECT t.arn FROM $EDS_ID CROSS JOIN UNNEST(resources) AS t(account, type, arn, prefix)"), @r"
+DataSourceExec: projection=[resources@16 as $unnest0], file_type=parquet
+");
+        insta::assert_snapshot!(plan(&store, "SELECT element_at(requestParameters, 'bucketName'), count(*) FROM $EDS_ID GROUP BY 1"), @r"
+DataSourceExec: projection=[requestparameters], file_type=parquet
+");
+        insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(element_at(responseElements, 'accessKey'), '$.accessKeyId') FROM $EDS_ID WHERE eventName = 'CreateAccessKey'"), @r"
+DataSourceExec: projection=[eventname, responseelements]
+  predicate=eventname@4 = CreateAccessKey
+  pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= CreateAccessKey AND CreateAccessKey <= eventname_max@1, required_guarantees=[eventname in (CreateAccessKey)]
+");
+        insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.eventSource'), json_extract_scalar(eventJson, '$.userIdentity.arn') FROM $EDS_ID"), @r"
+DataSourceExec: projection=[eventsource@3 as _col0, get_field(useridentity@1, arn) as _col1], file_type=parquet
+");
+        insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.requestParameters.bucketName') FROM $EDS_ID"), @r"
+DataSourceExec: projection=[json_extract_scalar(eventjson@32, $.requestParameters.bucketName) as _col0], file_type=parquet
+");
+        // Answered from the catalogue's counts.
+        assert_eq!(plan(&store, "SELECT count(*) FROM $EDS_ID"), "");
+    });
+}
+
+#[test]
+fn times_are_compared_with_constants() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    settings().bind(|| {
         // Text in any form is a constant of the column's own type.
         insta::assert_snapshot!(
             plan(&store, "SELECT eventID FROM $EDS_ID WHERE eventTime >= '2026-03-03T02:00:00+02:00' AND eventTime < '2026-03-04'"),

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::access::{POLICY, TAGS, account_of};
 use crate::call::{Call, Reply, seconds};
 use crate::fault::{Answer, Fault};
-use crate::parameters;
 use crate::queries::{LAST_RUN, alias_key};
 use crate::service::{Service, read};
 use crate::tags::Tag;
@@ -70,8 +69,8 @@ impl Wanted {
             }
             for widget in &mut widgets {
                 // Shows whether statement and parameters go together.
-                parameters::fill(&widget.query_statement, &widget.query_parameters)
-                    .map_err(|fault| Fault::new("InvalidQueryStatementException", fault.message))?;
+                cloudtarn_query::check(&widget.query_statement, &widget.query_parameters)
+                    .map_err(|error| Fault::new("InvalidQueryStatementException", error.to_string()))?;
                 widget.query_alias = format!("AWSCloudTrail-{}", uuid::Uuid::new_v4());
             }
             dashboard.widgets = widgets;
@@ -202,10 +201,7 @@ impl Service {
         for widget in &dashboard.widgets {
             let filled: Vec<String> =
                 widget.query_parameters.iter().map(|name| values.get(name).unwrap_or(name).clone()).collect();
-            let started = match parameters::fill(&widget.query_statement, &filled) {
-                Ok(statement) => self.start(call, statement, None, None).await,
-                Err(fault) => Err(fault),
-            };
+            let started = self.start(call, widget.query_statement.clone(), filled, None, None).await;
             match started {
                 Ok(run) => {
                     for refresh in ["", &refresh] {

@@ -25,7 +25,6 @@ mod imports;
 mod lookup;
 mod model;
 mod page;
-mod parameters;
 mod policy;
 mod principal;
 mod queries;

@@ -154,7 +154,7 @@ impl Service {
         let service = Arc::clone(self);
         let looked = self.computing().spawn(async move {
             let guard = Only(target.store, rows);
-            let mut query = Box::pin(service.session.prepare(&sql, &guard)).await?.run()?;
+            let mut query = Box::pin(service.session.prepare(&sql, &[], &guard)).await?.run()?;
             let mut batches = Vec::new();
             while let Some(batch) = query.next().await {
                 batches.push(batch?);

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use crate::access::{Reader, Target};
 use crate::call::{Call, Reply, seconds};
 use crate::fault::{Answer, Fault};
-use crate::parameters;
 use crate::results;
 use crate::run::{BROKEN_OFF, Delivery, Run, Slot, Status};
 use crate::service::Service;
@@ -52,11 +51,8 @@ impl Service {
             (None, Some(alias)) => (self.statement_of(call, &alias)?, Some(alias)),
             _ => return Err(Fault::invalid("Give either QueryStatement or QueryAlias.")),
         };
-        let statement = parameters::fill(&statement, &asked.query_parameters).or_else(|fault| {
-            // A statement without values may have question marks of its own, in regular expressions.
-            if asked.query_parameters.is_empty() && alias.is_none() { Ok(statement) } else { Err(fault) }
-        })?;
-        let run = self.start(call, statement, asked.delivery, asked.event_data_store_owner_account_id).await?;
+        let owner = asked.event_data_store_owner_account_id;
+        let run = self.start(call, statement, asked.query_parameters, asked.delivery, owner).await?;
         if let Some(alias) = &alias {
             self.keep(LAST_RUN, &alias_key(&call.caller.account, alias, ""), "", call.now(), &run.id)?;
         }
@@ -68,6 +64,7 @@ impl Service {
         self: &Arc<Self>,
         call: &Call,
         statement: String,
+        parameters: Vec<String>,
         delivery: Option<String>,
         owner: Option<String>,
     ) -> Answer<Run> {
@@ -77,7 +74,7 @@ impl Service {
         let slot = self.runs.slot(&call.caller.account)?;
         // Whoever asks for the audit log wants the calls that came before this one.
         self.flush_if_named(&statement).await;
-        let (prepared, opened) = self.plan(call, &statement, owner.as_deref()).await?;
+        let (prepared, opened) = self.plan(call, &statement, parameters, owner.as_deref()).await?;
         if opened.is_empty() {
             self.require(call, "*")?;
         }
@@ -113,6 +110,7 @@ impl Service {
         self: &Arc<Self>,
         call: &Call,
         statement: &str,
+        parameters: Vec<String>,
         owner: Option<&str>,
     ) -> Answer<(Prepared, BTreeMap<String, (Target, Rows)>)> {
         let (service, statement, owner) = (Arc::clone(self), statement.to_owned(), owner.map(str::to_owned));
@@ -128,7 +126,7 @@ impl Service {
         };
         let planned = self.computing().spawn(async move {
             let reader = Reader::new(&service, &call, "StartQuery", owner.as_deref());
-            let prepared = Box::pin(service.session.prepare(&statement, &reader)).await;
+            let prepared = Box::pin(service.session.prepare(&statement, &parameters, &reader)).await;
             let (opened, refused) = reader.opened();
             match (prepared, refused) {
                 (_, Some(fault)) => Err(fault),
@@ -476,6 +474,7 @@ fn one_line(text: &str) -> String {
 /// Why a statement does not run.
 pub(crate) fn refusal(error: &cloudtarn_query::Error) -> Fault {
     match error.kind {
+        Kind::InvalidParameterUsage => Fault::invalid(one_line(&error.message)),
         Kind::Internal | Kind::Unreadable => {
             tracing::error!(%error, "a statement can't be planned");
             Fault::new("InvalidQueryStatementException", "The statement can't be planned; the server's log says why.")

@@ -39,6 +39,8 @@ pub enum Kind {
     AmbiguousName,
     /// A clause that needs ORDER BY.
     MissingOrderBy,
+    /// More or fewer parameters than the statement has.
+    InvalidParameterUsage,
 }
 
 /// A refused statement.

@@ -525,21 +525,26 @@ fn listagg(p: &mut Parser<'_>) -> Result<Expr> {
         args.push(text(""));
     }
     if p.parse_keywords(&[Keyword::ON, Keyword::OVERFLOW]) {
+        let flag = |b: bool| Expr::value(Value::Boolean(b));
         if p.parse_keyword(Keyword::TRUNCATE) {
-            if let Token::SingleQuotedString(_) = p.peek_token_ref().token {
+            let mut filler = text("...");
+            if let Token::SingleQuotedString(written) = &p.peek_token_ref().token {
+                filler = text(written.as_str());
                 p.advance_token();
             }
-            if p.parse_one_of_keywords(&[Keyword::WITH, Keyword::WITHOUT]).is_some() {
+            let count = p.parse_one_of_keywords(&[Keyword::WITH, Keyword::WITHOUT]);
+            if count.is_some() {
                 p.expect_keyword_is(Keyword::COUNT)?;
             }
+            args.extend([flag(false), filler, flag(count != Some(Keyword::WITHOUT))]);
         } else {
             p.expect_keyword_is(Keyword::ERROR)?;
+            args.extend([flag(true), text("..."), flag(true)]);
         }
     }
     p.expect_token(&Token::RParen)?;
     // What WITHIN GROUP stands for: the value, the separator, and three arguments about overflow.
     if args.len() == 5 && !p.peek_keyword(Keyword::WITHIN) {
-        args.truncate(2);
         return Ok(call("listagg", args));
     }
     p.expect_keyword_is(Keyword::WITHIN)?;

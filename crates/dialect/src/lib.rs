@@ -19,13 +19,16 @@ mod json;
 mod lower;
 mod order;
 mod output;
+mod parameters;
 mod pattern;
 mod relations;
+mod row_star;
 mod rows;
 mod scopes;
 mod ties;
 mod tokens;
 mod types;
+mod using;
 mod windows;
 
 #[cfg(test)]
@@ -38,6 +41,8 @@ pub use error::{Error, Kind, Position, Result};
 pub use lower::{LAMBDA_CALL, field};
 pub use output::OutputName;
 pub use pattern::like_pattern;
+pub use row_star::RowStar;
+pub use rows::query;
 
 /// A statement ready for DataFusion's planner.
 #[derive(Debug, Clone)]
@@ -61,14 +66,23 @@ const DEPTH: usize = 200;
 /// [`Kind::SyntaxError`] with the position for text outside the grammar or more than one statement,
 /// [`Kind::NotSupported`] for statements that are not queries.
 pub fn parse(sql: &str) -> Result<Parsed> {
+    parse_with(sql, &[])
+}
+
+/// The same with query parameters: each `?` of the statement, also inside quoted text, stands for the next of `parameters`.
+/// Outside quotes a parameter of digits is a number, any other is text.
+///
+/// # Errors
+/// As [`parse`]; [`Kind::InvalidParameterUsage`] for more or fewer parameters than question marks.
+pub fn parse_with(sql: &str, parameters: &[String]) -> Result<Parsed> {
     let dialect = grammar::Trino;
-    let tokens = tokens::read(&dialect, sql)?;
-    let (written, hidden) = (tokens.written, tokens.hidden);
+    let tokens = tokens::read(&dialect, sql, parameters)?;
+    let (written, hidden, row_aliases) = (tokens.written, tokens.hidden, tokens.row_aliases);
     let end = tokens.tokens.last().map(|t| t.span.end);
     let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
     let mut statement = grammar::statement(&mut parser).map_err(|e| e.or_at(end))?;
     let names = output::names(&statement, &written);
-    lower::lower(&mut statement, &hidden)?;
+    lower::lower(&mut statement, &hidden, &row_aliases)?;
     Ok(Parsed { statement, names, written, hidden })
 }
 

@@ -4,24 +4,26 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, ExceptSelectItem, Expr, Fetch, Function,
-    FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Interval, LimitClause, NamedWindowExpr,
-    ObjectNamePart, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement,
-    Subscript, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrame, WindowFrameBound, WindowType,
+    AccessExpr, BinaryOperator, CastKind, DataType, DateTimeField, Expr, Fetch, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, GroupByExpr, Ident, Interval, LimitClause, NamedWindowExpr, ObjectNamePart, OrderByKind, Query,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, Subscript, TableFactor, UnaryOperator,
+    Value, VisitMut, VisitorMut, WildcardAdditionalOptions, WindowFrame, WindowFrameBound, WindowType,
 };
 
 use crate::error::{Error, Result};
 use crate::grammar::{call, cast, text};
 use crate::output::last_part;
-use crate::{order, relations, rows, scopes, ties, windows};
+use crate::row_star::Aliases;
+use crate::{order, relations, row_star, rows, scopes, ties, using, windows};
 
 /// Rewrites `statement` in place.
 ///
-/// `hidden`: columns that tables have and `*` must leave out.
-pub(crate) fn lower(statement: &mut Statement, hidden: &[String]) -> Result<()> {
+/// `hidden`: columns that tables have and `*` must leave out. `row_aliases`: names of what stars over rows give.
+pub(crate) fn lower(statement: &mut Statement, hidden: &[String], row_aliases: &Aliases) -> Result<()> {
     match statement.visit(&mut Lower {
         lambda_parameters: Vec::new(),
         hidden,
+        row_aliases,
         named_queries: HashSet::new(),
         scopes: Vec::new(),
     }) {
@@ -37,6 +39,7 @@ struct Lower<'a> {
     /// Parameters of the lambdas around the expression at hand, innermost last.
     lambda_parameters: Vec<Vec<String>>,
     hidden: &'a [String],
+    row_aliases: &'a Aliases,
     /// Names that WITH has given to queries.
     named_queries: HashSet<String>,
     /// The tables of the queries around the one at hand whose columns are spelt out, innermost last.
@@ -79,9 +82,13 @@ impl VisitorMut for Lower<'_> {
                 return ControlFlow::Break(error);
             }
         }
+        if let Err(error) = using::merge(select) {
+            return ControlFlow::Break(error);
+        }
         rows::expand_items(&mut select.projection);
         scopes::expand_outer(select, &self.scopes);
         self.scopes.push(scopes::columns(select));
+        row_star::mark(select, &self.scopes, self.row_aliases);
         ControlFlow::Continue(())
     }
 
@@ -212,18 +219,17 @@ impl Lower<'_> {
                 _ => None,
             })
             .collect();
-        let except = || {
-            let mut names = self.hidden.iter().map(|n| Ident::with_quote('"', n));
-            names.next().map(|first_element| ExceptSelectItem { first_element, additional_elements: names.collect() })
+        let hide = |options: &mut WildcardAdditionalOptions| {
+            scopes::except(options, self.hidden.iter().map(|n| Ident::with_quote('"', n)));
         };
         let stored = tables.iter().filter(|(_, stored)| *stored).count();
         for item in &mut select.projection {
             match item {
-                SelectItem::Wildcard(options) if stored == 1 => options.opt_except = except(),
+                SelectItem::Wildcard(options) if stored == 1 => hide(options),
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
                     let name = name.to_string().to_lowercase();
                     if tables.iter().any(|(table, stored)| *stored && *table == name.trim_matches('"')) {
-                        options.opt_except = except();
+                        hide(options);
                     }
                 }
                 _ => {}

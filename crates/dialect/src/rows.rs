@@ -80,7 +80,8 @@ pub(crate) fn no_query() -> Query {
 }
 
 /// A query that is `body` and nothing else.
-pub(crate) fn query(body: SetExpr) -> Query {
+#[must_use]
+pub fn query(body: SetExpr) -> Query {
     Query {
         with: None,
         body: Box::new(body),

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlparser::ast::{Expr, Ident, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor};
+use sqlparser::ast::{
+    ExceptSelectItem, Expr, Ident, Select, SelectItem, SelectItemQualifiedWildcardKind, TableAlias, TableFactor,
+    WildcardAdditionalOptions,
+};
 
 /// Tables of one FROM by name; their columns where an alias lists them.
 pub(crate) type Scope = HashMap<String, Option<Vec<Ident>>>;
@@ -44,4 +47,16 @@ pub(crate) fn expand_outer(select: &mut Select, outer: &[Scope]) {
         expanded.push(item);
     }
     select.projection = expanded;
+}
+
+/// Leaves `columns` out of a star, beside those that it leaves out already.
+pub(crate) fn except(options: &mut WildcardAdditionalOptions, columns: impl Iterator<Item = Ident>) {
+    for column in columns {
+        match &mut options.opt_except {
+            Some(except) => except.additional_elements.push(column),
+            None => {
+                options.opt_except = Some(ExceptSelectItem { first_element: column, additional_elements: Vec::new() });
+            }
+        }
+    }
 }

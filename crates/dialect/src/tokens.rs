@@ -7,6 +7,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::error::{Error, Result};
+use crate::row_star::Aliases;
+use crate::{parameters, row_star};
 
 /// Columns that `SELECT *` does not show.
 const HIDDEN: [&str; 3] = ["$path", "$version", "$record"];
@@ -18,12 +20,17 @@ pub(crate) struct Tokens {
     pub(crate) written: HashMap<String, String>,
     /// Hidden columns that are named.
     pub(crate) hidden: Vec<String>,
+    /// Names of the columns that stars over rows give.
+    pub(crate) row_aliases: Aliases,
 }
 
-pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
+/// Reads `sql`, with `parameters` in the places of its question marks.
+pub(crate) fn read(dialect: &dyn Dialect, sql: &str, parameters: &[String]) -> Result<Tokens> {
     let raw =
         Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
-    let raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
+    let mut raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
+    parameters::bind(&mut raw, parameters)?;
+    let row_aliases = row_star::take_aliases(&mut raw);
     limit_paths(&raw)?;
     limit_queries(&raw)?;
     let mut written = HashMap::new();
@@ -33,28 +40,31 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str) -> Result<Tokens> {
     }
     let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
     let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
-    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden })
+    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden, row_aliases })
 }
 
 /// Fields in a row that a path may name; Lake's deepest path has four. The parser tries each field in two ways when a
 /// statement goes wrong after it, so that the time doubles with every field.
 const PATH_FIELDS: usize = 12;
 
-/// Queries in each other; planning a scalar subquery in a scalar subquery doubles the time with every level.
+/// Subqueries of expressions in each other: DataFusion 55 checks a plan's extension nodes once as its subquery and once
+/// as its expression's, at each level, so that planning time doubles with every level.
 const NESTED_QUERIES: usize = 12;
 
-/// Refuses queries nested deeper than anybody writes.
+/// Refuses expressions' queries nested deeper than anybody writes; queries in FROM and WITH nest freely.
 fn limit_queries(tokens: &[TokenWithSpan]) -> Result<()> {
     let mut parentheses: Vec<bool> = Vec::new();
+    let mut relation = false;
     for (index, t) in tokens.iter().enumerate() {
         match &t.token {
             Token::LParen => {
                 let next = tokens.get(index + 1).map(|t| &t.token);
-                let query = matches!(next, Some(Token::Word(w)) if w.quote_style.is_none()
-                    && matches!(w.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE));
+                let query = !relation
+                    && matches!(next, Some(Token::Word(w)) if w.quote_style.is_none()
+                        && matches!(w.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::TABLE));
                 parentheses.push(query);
                 if query && parentheses.iter().filter(|query| **query).count() > NESTED_QUERIES {
-                    let message = format!("queries nested in each other more than {NESTED_QUERIES} deep");
+                    let message = format!("subqueries nested in each other more than {NESTED_QUERIES} deep");
                     return Err(Error::syntax(t.span.start, message));
                 }
             }
@@ -62,6 +72,11 @@ fn limit_queries(tokens: &[TokenWithSpan]) -> Result<()> {
                 parentheses.pop();
             }
             _ => {}
+        }
+        match &t.token {
+            Token::Whitespace(_) => {}
+            Token::Word(w) => relation = matches!(w.keyword, Keyword::FROM | Keyword::JOIN | Keyword::AS),
+            _ => relation = false,
         }
     }
     Ok(())
@@ -172,6 +187,18 @@ fn is_dashed_name(s: &str) -> bool {
         && s.chars().any(|c| c.is_ascii_alphabetic())
 }
 
+/// `<event_data_store_ID>` where a table is expected: how published queries leave the place of an id open.
+fn angled(before: &TokenWithSpan, tokens: &[TokenWithSpan]) -> Option<String> {
+    let from = matches!(&before.token, Token::Word(w) if matches!(w.keyword, Keyword::FROM | Keyword::JOIN));
+    match tokens {
+        [lt, name, gt, ..] if from && lt.token == Token::Lt && gt.token == Token::Gt => match &name.token {
+            Token::Word(w) if w.quote_style.is_none() => Some(format!("<{}>", w.value)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn quoted(value: String) -> Token {
     Token::Word(Word { value, quote_style: Some('"'), keyword: Keyword::NoKeyword })
 }
@@ -188,6 +215,11 @@ fn merge_names(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         {
             out.push(TokenWithSpan::new(quoted(name.clone()), t.span));
             i += 1;
+            continue;
+        }
+        if let Some(name) = out.last().and_then(|before| angled(before, &tokens[i..])) {
+            out.push(TokenWithSpan::new(quoted(name), t.span.union(&tokens[i + 2].span)));
+            i += 3;
             continue;
         }
         let table_expected = matches!(&out.last().map(|t| &t.token), Some(Token::Word(w)) if matches!(w.keyword, Keyword::FROM | Keyword::JOIN));

@@ -3,7 +3,8 @@
 //! * text with a timestamp: the text is parsed ([`crate::instant`]);
 //! * a timestamp with one that has a zone: as UTC, on the constant's side, so that files are still pruned;
 //! * text with `true` or `false` (`sessionCredentialFromConsole = true`): as text;
-//! * `LIKE` on a map: on its JSON text.
+//! * `LIKE` on a map: on its JSON text;
+//! * times in one query of a union and text in another: all as text.
 //!
 //! Text constants among arguments become views, the one form that functions take: a constant that had to be cast would be
 //! none for functions that must know it while they are planned.
@@ -12,14 +13,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, ScalarUDF, Values, Volatility,
-    WindowFrameBound, WindowFrameUnits, cast, lit,
+    Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, Projection, ScalarUDF, Union, Values,
+    Volatility, WindowFrameBound, WindowFrameUnits, cast, lit,
 };
 
 use crate::instant::{Instant, Rounding};
@@ -69,6 +70,7 @@ impl Coercion {
             // Text may have become text views, here or below.
             node.map_data(|node| match node {
                 LogicalPlan::Values(values) => same_types(values),
+                LogicalPlan::Union(union) => self.texts_with_times(union)?.recompute_schema(),
                 node => node.recompute_schema(),
             })
         })?;
@@ -186,6 +188,35 @@ impl Coercion {
             }
         };
         function.call(vec![side.clone()])
+    }
+
+    /// Columns of a union that are times in one query and text in another are text, as Lake takes them; Trino would refuse.
+    fn texts_with_times(&self, mut union: Union) -> Result<LogicalPlan> {
+        let Some(cast) = &self.cast else { return Ok(LogicalPlan::Union(union)) };
+        let columns = union.inputs.first().map_or(0, |input| input.schema().fields().len());
+        let mixed: Vec<usize> = (0..columns)
+            .filter(|column| {
+                let fields = || union.inputs.iter().filter_map(|input| input.schema().fields().get(*column));
+                fields().any(|f| is_text(f.data_type()))
+                    && fields().any(|f| matches!(f.data_type(), DataType::Timestamp(..)))
+            })
+            .collect();
+        if mixed.is_empty() {
+            return Ok(LogicalPlan::Union(union));
+        }
+        for input in &mut union.inputs {
+            let columns = input.schema().iter().enumerate().map(|(index, (qualifier, field))| {
+                let column = Expr::Column(Column::from((qualifier, field)));
+                if !mixed.contains(&index) || is_text(field.data_type()) {
+                    return column;
+                }
+                let varchar = lit(ScalarValue::Utf8View(Some("varchar".to_owned())));
+                cast.call(vec![column, varchar]).alias_qualified(qualifier.cloned(), field.name())
+            });
+            let columns: Vec<Expr> = columns.collect();
+            *input = Arc::new(LogicalPlan::Projection(Projection::try_new(columns, Arc::clone(input))?));
+        }
+        Ok(LogicalPlan::Union(Union::try_new_with_loose_types(union.inputs)?))
     }
 
     fn json_text(&self, e: &Expr, of: &DataType) -> Option<Expr> {

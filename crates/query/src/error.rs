@@ -53,6 +53,8 @@ kinds! {
     PathEvaluationError "PATH_EVALUATION_ERROR" "A JSON path failed.",
     InvalidPath "INVALID_PATH" "A JSON path that cannot be read.",
     QueryTextTooLarge "QUERY_TEXT_TOO_LARGE" "The statement is longer than the limit.",
+    InvalidParameterUsage "INVALID_PARAMETER_USAGE" "More or fewer parameters than the statement has.",
+    ExceededFunctionMemoryLimit "EXCEEDED_FUNCTION_MEMORY_LIMIT" "A function's result is too large.",
     ExceededTimeLimit "EXCEEDED_TIME_LIMIT" "The query ran out of time.",
     ExceededMemoryLimit "EXCEEDED_MEMORY_LIMIT" "The query ran out of memory.",
     Unreadable "STORE_ERROR" "The store cannot be read.",
@@ -94,6 +96,7 @@ impl From<cloudtarn_dialect::Error> for Error {
             cloudtarn_dialect::Kind::InvalidLiteral => Kind::InvalidLiteral,
             cloudtarn_dialect::Kind::AmbiguousName => Kind::AmbiguousName,
             cloudtarn_dialect::Kind::MissingOrderBy => Kind::MissingOrderBy,
+            cloudtarn_dialect::Kind::InvalidParameterUsage => Kind::InvalidParameterUsage,
         };
         Self { kind, position: e.position, message: e.message }
     }

@@ -1,17 +1,18 @@
 //! `json_extract_scalar(eventJson, '$.eventName')` is what the column `eventname` holds, and reading that costs a hundredth.
 //!
-//! Only for keys whose column is text and holds the record's string as it is, and only where the column that is named
-//! `eventjson` comes from an event data store untouched.
+//! Only for paths whose column, or field of a column, is text and holds the record's string as it is, and only where the
+//! column that is named `eventjson` comes from an event data store untouched.
 
 use std::collections::HashSet;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue, TableReference};
+use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-/// Keys of a record whose value is a string, or absent.
-const TEXT_KEYS: [&str; 18] = [
+/// Paths in a record whose value is a string, or absent; a path of several keys is a field of a row.
+const TEXTS: [&str; 34] = [
     "eventVersion",
     "eventSource",
     "eventName",
@@ -30,6 +31,22 @@ const TEXT_KEYS: [&str; 18] = [
     "vpcEndpointAccountId",
     "eventCategory",
     "sessionCredentialFromConsole",
+    "userIdentity.type",
+    "userIdentity.principalId",
+    "userIdentity.arn",
+    "userIdentity.accountId",
+    "userIdentity.accessKeyId",
+    "userIdentity.userName",
+    "userIdentity.invokedBy",
+    "userIdentity.sessionContext.attributes.mfaAuthenticated",
+    "userIdentity.sessionContext.sessionIssuer.type",
+    "userIdentity.sessionContext.sessionIssuer.principalId",
+    "userIdentity.sessionContext.sessionIssuer.arn",
+    "userIdentity.sessionContext.sessionIssuer.accountId",
+    "userIdentity.sessionContext.sessionIssuer.userName",
+    "tlsDetails.tlsVersion",
+    "tlsDetails.cipherSuite",
+    "tlsDetails.clientProvidedHostHeader",
 ];
 
 /// Replaces such calls by their columns, in every node of the plan.
@@ -85,8 +102,11 @@ fn replace(expression: Expr, stores: &HashSet<TableReference>) -> Transformed<Ex
     else {
         return Transformed::no(expression);
     };
-    match TEXT_KEYS.iter().find(|key| path.strip_prefix("$.") == Some(**key)) {
-        Some(key) => Transformed::yes(Expr::Column(Column::new(column.relation.clone(), key.to_ascii_lowercase()))),
-        None => Transformed::no(expression),
-    }
+    let Some(path) = TEXTS.iter().find(|known| path.strip_prefix("$.") == Some(**known)) else {
+        return Transformed::no(expression);
+    };
+    let path = path.to_ascii_lowercase();
+    let mut keys = path.split('.');
+    let top = Expr::Column(Column::new(column.relation.clone(), keys.next().unwrap_or_default()));
+    Transformed::yes(keys.fold(top, get_field))
 }

@@ -17,10 +17,12 @@ mod error;
 mod event_json;
 mod gate;
 mod instant;
+mod interruptible;
 mod introspection;
 mod like_pattern;
 mod operators;
 mod planning;
+mod row_star;
 mod rows;
 mod session;
 mod single;
@@ -35,3 +37,12 @@ pub use rows::Rows;
 pub use session::{Limits, Prepared, Query, Session};
 pub use statistics::Statistics;
 pub use tables::{Guard, standard};
+
+/// Whether a statement with these query parameters is in the grammar; its stores and columns are not looked at.
+///
+/// # Errors
+/// [`Kind::SyntaxError`] and the like; [`Kind::InvalidParameterUsage`] for more or fewer parameters than question marks.
+pub fn check(sql: &str, parameters: &[String]) -> Result<()> {
+    cloudtarn_dialect::parse_with(sql, parameters)?;
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -24,18 +26,22 @@ use futures::{Stream, StreamExt};
 
 use crate::coerce::Coercion;
 use crate::error::{Error, Kind, Result};
+use crate::interruptible::interruptible;
 use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
 use crate::single::Single;
 use crate::statistics::Statistics;
 use crate::tables::{Guard, Open};
 use crate::unnest::UnnestPlanner;
-use crate::{bags, decorrelate, event_json, introspection};
+use crate::{bags, decorrelate, event_json, introspection, row_star};
 
 /// Consumers of memory that an error about it names.
 const REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 /// Bytes of Parquet footers that are kept between queries.
 const METADATA_CACHE: usize = 512 << 20;
+
+/// Batches of a result that wait to be taken.
+const READY_BATCHES: usize = 2;
 
 /// What one query may use.
 #[derive(Debug, Clone)]
@@ -111,19 +117,27 @@ impl Session {
     /// # Errors
     /// Any [`Kind`] that is known before rows flow.
     pub async fn query(&self, sql: &str) -> Result<Query> {
-        self.prepared(sql, None).await?.run()
+        self.query_with(sql, &[]).await
+    }
+
+    /// The same with query parameters for the statement's question marks, see [`cloudtarn_dialect::parse_with`].
+    ///
+    /// # Errors
+    /// As [`query`](Self::query); [`Kind::InvalidParameterUsage`] for more or fewer parameters than question marks.
+    pub async fn query_with(&self, sql: &str, parameters: &[String]) -> Result<Query> {
+        self.prepared(sql, parameters, None).await?.run()
     }
 
     /// Plans a query for a reader who may see only what the guard gives. Statements that tell of plans and stores
     /// (EXPLAIN, SHOW, DESCRIBE) are refused.
     ///
     /// # Errors
-    /// Any [`Kind`] that is known before rows flow; the guard's.
-    pub async fn prepare(&self, sql: &str, guard: &dyn Guard) -> Result<Prepared> {
-        self.prepared(sql, Some(guard)).await
+    /// As [`query_with`](Self::query_with); the guard's.
+    pub async fn prepare(&self, sql: &str, parameters: &[String], guard: &dyn Guard) -> Result<Prepared> {
+        self.prepared(sql, parameters, Some(guard)).await
     }
 
-    async fn prepared(&self, sql: &str, guard: Option<&dyn Guard>) -> Result<Prepared> {
+    async fn prepared(&self, sql: &str, parameters: &[String], guard: Option<&dyn Guard>) -> Result<Prepared> {
         let start = Instant::now();
         let length = sql.chars().count();
         if length > self.limits.statement {
@@ -133,7 +147,7 @@ impl Session {
             );
             return Err(Error::new(Kind::QueryTextTooLarge, text));
         }
-        let mut parsed = cloudtarn_dialect::parse(sql)?;
+        let mut parsed = cloudtarn_dialect::parse_with(sql, parameters)?;
         if guard.is_some() {
             if !matches!(parsed.statement, datafusion::sql::sqlparser::ast::Statement::Query(_)) {
                 return Err(Error::new(Kind::NotSupported, "only queries run here: SELECT, WITH, VALUES, TABLE"));
@@ -150,7 +164,7 @@ impl Session {
             .with_allow_statements(false)
             .verify_plan(&plan)?;
         let schema = named(&plan, &parsed.names);
-        let plan = state.create_physical_plan(&plan).await?;
+        let plan = interruptible(state.create_physical_plan(&plan).await?)?;
         Ok(Prepared { schema, plan, context: ctx.task_ctx(), time: self.limits.time, start, event_data_stores })
     }
 
@@ -164,9 +178,12 @@ impl Session {
         let mut stores = Vec::new();
         let mut plan = |parsed: &Parsed| {
             let provider = Provider::new(state, self.store.as_ref(), guard, parsed);
-            let plan = planning::plan(&provider, Statement::Statement(Box::new(parsed.statement.clone())));
+            let plan = |statement| planning::plan(&provider, Statement::Statement(Box::new(statement)));
+            let mut statement = parsed.statement.clone();
+            row_star::expand(&mut statement, &plan)?;
+            let planned = plan(statement);
             stores = provider.event_data_stores();
-            plan
+            planned
         };
         let mut planned = plan(parsed);
         // `SELECT *, eventname` names a column twice, which only shows once the star is known.
@@ -213,10 +230,25 @@ impl Prepared {
     /// # Errors
     /// Any [`Kind`] that is known before rows flow.
     pub fn run(self) -> Result<Query> {
-        let stream = execute_stream(Arc::clone(&self.plan), self.context)?;
+        let stream = detached(execute_stream(Arc::clone(&self.plan), self.context)?);
         let deadline = self.time.map(|t| Box::pin(tokio::time::sleep(t)));
         Ok(Query { schema: self.schema, stream, deadline, plan: self.plan, start: self.start, rows: 0 })
     }
+}
+
+/// A stream whose work is a task of its own, so that waiting for it can end while a batch is in the making.
+fn detached(mut stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut builder = RecordBatchReceiverStreamBuilder::new(stream.schema(), READY_BATCHES);
+    let ready = builder.tx();
+    builder.spawn(async move {
+        while let Some(batch) = stream.next().await {
+            if ready.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    builder.build()
 }
 
 /// The plan's columns under the names that Lake gives them.
@@ -282,7 +314,17 @@ impl Stream for Query {
         {
             return Poll::Ready(Some(Err(Error::new(Kind::ExceededTimeLimit, "the query exceeded its time limit"))));
         }
-        let item = std::task::ready!(self.stream.poll_next_unpin(cx));
+        // A defect in an operator ends its query, not the program.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.stream.poll_next_unpin(cx)));
+        let item = match polled {
+            Ok(polled) => std::task::ready!(polled),
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().map(String::as_str);
+                let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+                let message = format!("an operator panicked: {said}; please report it with the statement");
+                return Poll::Ready(Some(Err(Error::new(Kind::Internal, message))));
+            }
+        };
         if let Some(Ok(batch)) = &item {
             self.rows += batch.num_rows() as u64;
         }

@@ -61,6 +61,7 @@ impl Statistics {
                 "CoalesceBatchesExec"
                 | "RepartitionExec"
                 | "CooperativeExec"
+                | "Interruptible"
                 | "ProjectionExec"
                 | "CoalescePartitionsExec" => Some(below),
                 _ => {

@@ -84,14 +84,17 @@ impl<'a> Tables<'a> {
 
 pub(crate) fn resolve(store: &Store, name: &str) -> cloudtarn_store::Result<EventDataStore> {
     match (store.event_data_store(name), standard(name)) {
-        (Err(_), Some(category)) => store.standard(category),
+        (Err(error), Some(category)) => store.standard(category).map_err(|other| match other {
+            cloudtarn_store::Error::EventDataStoreNotFound { .. } => error,
+            other => other,
+        }),
         (found, _) => found,
     }
 }
 
 /// The kind of store that a placeholder stands for, as AWS's console, samples and query generator write it: `$EDS_ID`.
 pub fn standard(name: &str) -> Option<EventCategory> {
-    let plain = name.trim_start_matches('$').to_lowercase().replace(['-', ' '], "_");
+    let plain = name.trim_start_matches(['$', '<']).trim_end_matches('>').to_lowercase().replace(['-', ' '], "_");
     match plain.as_str() {
         "eds_id" | "eds" | "eventdatastoreid" | "event_data_store_id" | "event_data_store" => {
             Some(EventCategory::CloudTrail)

@@ -171,7 +171,7 @@ assert guest.get_query_results(QueryId=query, **owner)["QueryResultRows"]
 share(grant({"AWS": GUEST}, *ALL, Condition={"StringEquals": {"cloudtarn:AwsRegion": "eu-west-1"}}))
 refused("QueryIdNotFoundException", guest.get_query_results, QueryId=query, **owner)
 # Event history goes the same way.
-refused("AccessDeniedException", guest.lookup_events)
+refused("OperationNotPermittedException", guest.lookup_events)
 share(grant({"AWS": GUEST}, "LookupEvents", Condition={"StringEquals": {"cloudtarn:AwsRegion": "us-east-1"}}))
 events = guest.lookup_events()["Events"]
 assert events and all(json.loads(e["CloudTrailEvent"])["awsRegion"] == "us-east-1" for e in events)
