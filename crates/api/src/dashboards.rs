@@ -65,7 +65,10 @@ impl Wanted {
         dashboard.protected = self.termination_protection_enabled.unwrap_or(dashboard.protected);
         if let Some(mut widgets) = self.widgets {
             if widgets.len() > WIDGETS {
-                return Err(Fault::new("ServiceQuotaExceededException", format!("A dashboard has {WIDGETS} widgets at most.")));
+                return Err(Fault::new(
+                    "ServiceQuotaExceededException",
+                    format!("A dashboard has {WIDGETS} widgets at most."),
+                ));
             }
             for widget in &mut widgets {
                 // Shows whether statement and parameters go together.
@@ -106,7 +109,10 @@ impl Service {
             return Err(Fault::new("ConflictException", format!("A dashboard with the name '{name}' already exists.")));
         }
         if self.store.documents(DASHBOARD, Some(&call.caller.account))?.len() >= DASHBOARDS {
-            return Err(Fault::new("ServiceQuotaExceededException", format!("An account has {DASHBOARDS} dashboards at most.")));
+            return Err(Fault::new(
+                "ServiceQuotaExceededException",
+                format!("An account has {DASHBOARDS} dashboards at most."),
+            ));
         }
         let tags = self.checked_tags(&wanted.tags_list)?;
         let listed = json!(wanted.tags_list);

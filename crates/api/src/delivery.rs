@@ -31,7 +31,8 @@ impl Service {
     /// Refuses addresses that nothing can be delivered to, before a query is run for them.
     pub(crate) fn check_delivery(&self, uri: &str) -> Answer<()> {
         let roots = self.principals().delivery_roots.as_deref();
-        check_location(uri, roots).map_err(|reason| Fault::new("InvalidS3PrefixException", format!("{uri}: {reason}")))?;
+        check_location(uri, roots)
+            .map_err(|reason| Fault::new("InvalidS3PrefixException", format!("{uri}: {reason}")))?;
         let bucket = uri.strip_prefix("s3://").map(|rest| rest.split('/').next().unwrap_or_default());
         if bucket.is_some_and(|bucket| !BUCKET.contains(&bucket.len())) {
             return Err(Fault::new("InvalidS3BucketNameException", format!("{uri} names no bucket.")));
@@ -67,7 +68,8 @@ impl Service {
         if let Some(folder) = uri.strip_prefix("file://") {
             fs::create_dir_all(folder).map_err(|e| (refused_by_disk(&e), e.to_string()))?;
         }
-        let to = Source::open(uri, &cloudtarn_source::Options::default()).await.map_err(|e| (refused(&e), e.to_string()))?;
+        let to =
+            Source::open(uri, &cloudtarn_source::Options::default()).await.map_err(|e| (refused(&e), e.to_string()))?;
         let ended = DateTime::from_timestamp_millis(run.ended.unwrap_or(run.created)).unwrap_or_default();
         let place = format!("AWSLogs/{}/CloudTrail-Lake/Query/{}/{}", run.account, ended.format("%Y/%m/%d"), run.id);
         let folder = self.runs.folder(&run.id);
@@ -94,7 +96,13 @@ impl Service {
             "publicKeyFingerprint": fingerprint,
         });
         let sent = to.write(&format!("{place}/result_sign.json"), Bytes::from(sign.to_string())).await;
-        sent.map_err(|e| if refused(&e) == "ACCESS_DENIED" { ("ACCESS_DENIED_SIGNING_FILE", e.to_string()) } else { ("FAILED_SIGNING_FILE", e.to_string()) })
+        sent.map_err(|e| {
+            if refused(&e) == "ACCESS_DENIED" {
+                ("ACCESS_DENIED_SIGNING_FILE", e.to_string())
+            } else {
+                ("FAILED_SIGNING_FILE", e.to_string())
+            }
+        })
     }
 }
 

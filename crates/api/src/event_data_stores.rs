@@ -41,7 +41,8 @@ struct Wanted {
 impl Wanted {
     fn apply(&self, settings: &mut Settings, category: EventCategory) -> Answer<()> {
         if self.kms_key_id.is_some() {
-            let message = "Event data stores here are files of this machine; encrypt its disk instead of naming a KMS key.";
+            let message =
+                "Event data stores here are files of this machine; encrypt its disk instead of naming a KMS key.";
             return Err(Fault::new("InvalidKmsKeyIdException", message));
         }
         if let Some(selectors) = &self.advanced_event_selectors {
@@ -81,7 +82,10 @@ fn status(settings: &Settings) -> &'static str {
 }
 
 fn taken(name: &str) -> Fault {
-    Fault::new("EventDataStoreAlreadyExistsException", format!("An event data store with the name '{name}' already exists."))
+    Fault::new(
+        "EventDataStoreAlreadyExistsException",
+        format!("An event data store with the name '{name}' already exists."),
+    )
 }
 
 impl Service {
@@ -99,7 +103,12 @@ impl Service {
         let (target, rows) = self.target(call, name, &call.operation)?;
         if target.account != call.caller.account || rows != Rows::All {
             let action = format!("cloudtrail:{}", call.operation);
-            return Err(Fault::denied(&call.caller.arn, &action, name, "only the account that owns it may, and sees all of it"));
+            return Err(Fault::denied(
+                &call.caller.arn,
+                &action,
+                name,
+                "only the account that owns it may, and sees all of it",
+            ));
         }
         if target.store.name == audit::NAME {
             return Err(Fault::new("OperationNotPermittedException", "The audit log is kept as it is."));
@@ -107,8 +116,9 @@ impl Service {
         Ok(target)
     }
 
-    /// Takes in the calls that wait for the audit log, if the statement may be about it.
+    /// Takes in what waits for the stores that the statement may be about: calls for the audit log, events of channels.
     pub(crate) async fn flush_if_named(&self, statement: &str) {
+        self.flush_channels(Some(statement)).await;
         let named = self.store.event_data_store(audit::NAME).is_ok_and(|store| statement.contains(&store.id));
         if named || statement.contains(audit::NAME) {
             self.flush_audit().await;
@@ -125,7 +135,10 @@ impl Service {
                 equals: vec!["Management".to_owned()],
                 ..selector::FieldSelector::default()
             };
-            vec![AdvancedEventSelector { name: Some("Default management events".to_owned()), field_selectors: vec![field] }]
+            vec![AdvancedEventSelector {
+                name: Some("Default management events".to_owned()),
+                field_selectors: vec![field],
+            }]
         };
         let selectors = wanted.advanced_event_selectors.clone().unwrap_or_else(management);
         let category = category_of(&selectors)?;
@@ -163,7 +176,8 @@ impl Service {
         let mut listed = Vec::new();
         for target in self.targets()? {
             let by = |action: &str| self.rows_of(call, action, &target);
-            let usable = by("cloudtrail:GetEventDataStore")? != Rows::None || by("cloudtrail:StartQuery")? != Rows::None;
+            let usable =
+                by("cloudtrail:GetEventDataStore")? != Rows::None || by("cloudtrail:StartQuery")? != Rows::None;
             if usable {
                 listed.push(json!({"EventDataStoreArn": target.arn, "Name": target.store.name}));
             }
@@ -202,6 +216,10 @@ impl Service {
         if settings.termination_protection {
             let message = "The event data store can't be deleted: termination protection is enabled for it.";
             return Err(Fault::new("EventDataStoreTerminationProtectedException", message));
+        }
+        if self.has_channel(&target)? {
+            let message = "The event data store is in use by a channel; delete that first.";
+            return Err(Fault::new("ChannelExistsForEDSException", message));
         }
         if self.imports.runs_into(&target.store.id) {
             let message = "An import into the event data store is in progress.";
@@ -258,7 +276,8 @@ impl Service {
         let created = self.store.created(&target.store)?;
         let all = || match target.store.category {
             EventCategory::Insight => json!([all_of("Insight")]),
-            _ => json!(["Management", "Data", "NetworkActivity"].map(all_of)),
+            EventCategory::ActivityAuditLog => json!([all_of("ActivityAuditLog")]),
+            EventCategory::CloudTrail => json!(["Management", "Data", "NetworkActivity"].map(all_of)),
         };
         Ok(json!({
             "EventDataStoreArn": target.arn,

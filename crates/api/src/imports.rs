@@ -100,7 +100,9 @@ pub(crate) fn check_location(uri: &str, roots: Option<&[String]>) -> Result<(), 
             return Err("it names no bucket, or has `.` or `..` in its prefix".to_owned());
         }
         return match roots {
-            Some(roots) if !roots.iter().any(below_s3) => Err("the configuration does not allow that bucket or prefix".to_owned()),
+            Some(roots) if !roots.iter().any(below_s3) => {
+                Err("the configuration does not allow that bucket or prefix".to_owned())
+            }
             _ => Ok(()),
         };
     }
@@ -137,7 +139,12 @@ impl Service {
             if import.status == "IN_PROGRESS" || import.status == "INITIALIZING" {
                 let time = chrono::Utc::now().timestamp_millis();
                 let location = uri_of(&import.source).to_owned();
-                import.failures.push(Failure { location, kind: "Interrupted".to_owned(), message: INTERRUPTED.to_owned(), time });
+                import.failures.push(Failure {
+                    location,
+                    kind: "Interrupted".to_owned(),
+                    message: INTERRUPTED.to_owned(),
+                    time,
+                });
                 "FAILED".clone_into(&mut import.status);
                 self.save_import(&import)?;
             }
@@ -151,7 +158,9 @@ impl Service {
 
     pub(crate) async fn start_import(self: &Arc<Self>, call: &Call) -> Answer<Reply> {
         let id = call.text("ImportId");
-        let given = ["Destinations", "ImportSource", "StartEventTime", "EndEventTime"].iter().any(|name| call.input.contains_key(*name));
+        let given = ["Destinations", "ImportSource", "StartEventTime", "EndEventTime"]
+            .iter()
+            .any(|name| call.input.contains_key(*name));
         let import = match (id, given) {
             ("", true) => self.new_import(call)?,
             (id, false) if !id.is_empty() => self.import_again(call, id)?,
@@ -161,7 +170,9 @@ impl Service {
         let roots = self.principals().import_roots.as_deref();
         let invalid = |reason: String| Fault::new("InvalidImportSourceException", format!("{uri}: {reason}"));
         check_location(&uri, roots).map_err(invalid)?;
-        let source = Source::open(&uri, &cloudtarn_source::Options::default()).await.map_err(|error| invalid(error.to_string()))?;
+        let source = Source::open(&uri, &cloudtarn_source::Options::default())
+            .await
+            .map_err(|error| invalid(error.to_string()))?;
         let (stop, progress) = (Arc::new(AtomicBool::new(false)), Arc::new(Progress::default()));
         {
             let mut live = self.imports.live();
@@ -246,7 +257,13 @@ impl Service {
     }
 
     /// Runs the ingester to its end.
-    async fn import(self: Arc<Self>, mut import: Import, source: Source, stop: Arc<AtomicBool>, progress: Arc<Progress>) {
+    async fn import(
+        self: Arc<Self>,
+        mut import: Import,
+        source: Source,
+        stop: Arc<AtomicBool>,
+        progress: Arc<Progress>,
+    ) {
         "IN_PROGRESS".clone_into(&mut import.status);
         if self.save_import(&import).is_err() {
             tracing::error!(id = %import.id, "the state of an import can't be written down");
@@ -261,10 +278,17 @@ impl Service {
             ..Filter::default()
         };
         let ended = loop {
-            let run = Box::pin(cloudtarn_ingest::run(vec![source.clone()], &options, Arc::clone(&progress), Arc::clone(&stop)));
+            let run = Box::pin(cloudtarn_ingest::run(
+                vec![source.clone()],
+                &options,
+                Arc::clone(&progress),
+                Arc::clone(&stop),
+            ));
             match run.await {
                 // Another process writes, or what waited for the audit log is being taken in.
-                Err(cloudtarn_ingest::Error::Store(cloudtarn_store::Error::Busy(_))) if !stop.load(Ordering::Relaxed) => {
+                Err(cloudtarn_ingest::Error::Store(cloudtarn_store::Error::Busy(_)))
+                    if !stop.load(Ordering::Relaxed) =>
+                {
                     tokio::time::sleep(PAUSE).await;
                 }
                 ended => break ended,
@@ -288,7 +312,12 @@ impl Service {
                 tracing::error!(%error, id = %import.id, "an import failed");
                 let location = uri_of(&import.source).to_owned();
                 let message = "The server could not write to its store; its log says why.".to_owned();
-                import.failures.push(Failure { location, kind: "InternalFailure".to_owned(), message, time: import.updated });
+                import.failures.push(Failure {
+                    location,
+                    kind: "InternalFailure".to_owned(),
+                    message,
+                    time: import.updated,
+                });
                 import.failed += 1;
                 "FAILED"
             }
@@ -307,7 +336,12 @@ impl Service {
 
     pub(crate) fn stop_import(&self, call: &Call) -> Answer<Reply> {
         let mut import = self.import_of(call, call.text("ImportId"))?;
-        let stopped = self.imports.live().as_ref().filter(|live| live.id == import.id).map(|live| live.stop.store(true, Ordering::Relaxed));
+        let stopped = self
+            .imports
+            .live()
+            .as_ref()
+            .filter(|live| live.id == import.id)
+            .map(|live| live.stop.store(true, Ordering::Relaxed));
         if stopped.is_none() {
             return Err(Fault::invalid(format!("The import is in the status {}.", import.status)));
         }
@@ -385,7 +419,8 @@ impl Import {
 
     fn fail(&mut self, summary: &Summary) {
         let time = self.updated;
-        let kinds = [("InvalidFormat", &summary.broken), ("Unreadable", &summary.unread), ("NotListed", &summary.unlisted)];
+        let kinds =
+            [("InvalidFormat", &summary.broken), ("Unreadable", &summary.unread), ("NotListed", &summary.unlisted)];
         self.failures = kinds
             .iter()
             .flat_map(|(kind, problems)| problems.first.iter().map(move |problem| (kind, problem)))
@@ -443,7 +478,18 @@ mod tests {
         for good in ["s3://bucket/prefix/AWSLogs", "s3://bucket", "file:///data/logs"] {
             assert_eq!(check_location(good, None), Ok(()), "{good}");
         }
-        for bad in ["s3://", "s3:///x", "s3://b/../c", "file:///data/../etc", "file://etc", "file:///a/./b", "/etc", "http://x", "file:///%2e%2e/x", ""] {
+        for bad in [
+            "s3://",
+            "s3:///x",
+            "s3://b/../c",
+            "file:///data/../etc",
+            "file://etc",
+            "file:///a/./b",
+            "/etc",
+            "http://x",
+            "file:///%2e%2e/x",
+            "",
+        ] {
             assert!(check_location(bad, None).is_err(), "{bad}");
         }
     }
@@ -457,8 +503,15 @@ mod tests {
         let roots = vec![inside.to_str().unwrap().to_owned(), "s3://bucket/a".to_owned()];
         let check = |uri: &str| check_location(uri, Some(&roots)).is_ok();
         let of = |path: &Path| format!("file://{}", path.display());
-        assert!(check(&of(&inside)) && check(&of(&inside.join("new/x"))) && check("s3://bucket/a") && check("s3://bucket/a/b"));
-        assert!(!check(&of(&outside)) && !check(&of(folder.path())) && !check("s3://bucket/ab") && !check("s3://bucket"));
+        assert!(
+            check(&of(&inside))
+                && check(&of(&inside.join("new/x")))
+                && check("s3://bucket/a")
+                && check("s3://bucket/a/b")
+        );
+        assert!(
+            !check(&of(&outside)) && !check(&of(folder.path())) && !check("s3://bucket/ab") && !check("s3://bucket")
+        );
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(&outside, inside.join("link")).unwrap();

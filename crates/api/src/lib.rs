@@ -15,6 +15,7 @@
 mod access;
 mod audit;
 mod call;
+mod channels;
 mod condition;
 mod dashboards;
 mod delivery;

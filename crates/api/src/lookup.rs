@@ -53,7 +53,9 @@ fn condition(key: &str, value: &str) -> Answer<String> {
         "ReadOnly" => format!("readOnly = ({value} = 'true')"),
         "ResourceType" => format!("any_match(resources, r -> r.type = {value})"),
         "ResourceName" => {
-            format!("any_match(resources, r -> r.arn = {value} OR element_at(split(r.arn, '/'), -1) = {value} OR element_at(split(r.arn, ':'), -1) = {value})")
+            format!(
+                "any_match(resources, r -> r.arn = {value} OR element_at(split(r.arn, '/'), -1) = {value} OR element_at(split(r.arn, ':'), -1) = {value})"
+            )
         }
         _ => {
             let message = format!("'{key}' is no attribute to look up by.");
@@ -70,7 +72,8 @@ fn time(millis: i64) -> String {
 impl Service {
     pub(crate) async fn lookup_events(self: &Arc<Self>, call: &Call) -> Answer<Reply> {
         let insight = call.text("EventCategory") == "insight";
-        let (category, what) = if insight { (EventCategory::Insight, "Insights") } else { (EventCategory::CloudTrail, "CloudTrail") };
+        let (category, what) =
+            if insight { (EventCategory::Insight, "Insights") } else { (EventCategory::CloudTrail, "CloudTrail") };
         let (target, rows) = self.history(call, category)?;
         let attributes = call.input.get("LookupAttributes").and_then(Value::as_array).cloned().unwrap_or_default();
         if attributes.len() > 1 {
@@ -106,7 +109,8 @@ impl Service {
         let start = match self.tokens.place(&call.operation, &call.caller.arn, &call.input)? {
             None => (None, 0),
             Some(place) => {
-                let parts = place.split_once('/').and_then(|(last, skip)| Some((last.parse().ok()?, skip.parse().ok()?)));
+                let parts =
+                    place.split_once('/').and_then(|(last, skip)| Some((last.parse().ok()?, skip.parse().ok()?)));
                 let (last, skip): (i64, usize) = parts.ok_or_else(Fault::token)?;
                 (Some(last), skip)
             }
@@ -117,7 +121,9 @@ impl Service {
         let columns = if insight {
             "eventID, insightEventName, insightEventSource, eventTime, eventJson".to_owned()
         } else {
-            format!("eventID, eventName, eventSource, eventTime, eventJson, readOnly, userIdentity.accessKeyId, {USERNAME}, resources")
+            format!(
+                "eventID, eventName, eventSource, eventTime, eventJson, readOnly, userIdentity.accessKeyId, {USERNAME}, resources"
+            )
         };
         let limit = start.1 + size + 1;
         let sql = format!("SELECT {columns} FROM store {filter} ORDER BY eventTime DESC, eventID LIMIT {limit}");
@@ -138,12 +144,19 @@ impl Service {
     fn history(&self, call: &Call, category: EventCategory) -> Answer<(Target, Rows)> {
         let standard = self.store.standard(category).ok().map(|store| store.id);
         let mut visible = self.visible(call, "LookupEvents")?;
-        visible.retain(|(target, _)| target.store.category == category && target.store.name != audit::NAME && self.require_active(target).is_ok());
-        visible.sort_by_key(|(target, _)| (target.account != call.caller.account, Some(&target.store.id) != standard.as_ref()));
+        visible.retain(|(target, _)| {
+            target.store.category == category && target.store.name != audit::NAME && self.require_active(target).is_ok()
+        });
+        visible.sort_by_key(|(target, _)| {
+            (target.account != call.caller.account, Some(&target.store.id) != standard.as_ref())
+        });
         let action = "cloudtrail:LookupEvents";
         visible.into_iter().next().ok_or_else(|| {
             if matches!(self.rows(call, action, "*", &call.caller.account), Ok(Rows::All)) {
-                Fault::new("OperationNotPermittedException", "There are no events to look up; `cloudtarn ingest` takes some in.")
+                Fault::new(
+                    "OperationNotPermittedException",
+                    "There are no events to look up; `cloudtarn ingest` takes some in.",
+                )
             } else {
                 Fault::denied(&call.caller.arn, action, "*", "no policy allows it, or one denies it")
             }
@@ -175,7 +188,8 @@ impl Service {
         let words: Vec<&str> = phrase.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let mut found: BTreeMap<(i64, &str), Value> = BTreeMap::new();
         for sample in &self.samples {
-            let (title, text, sql) = (sample.name.to_lowercase(), sample.description.to_lowercase(), sample.sql.to_lowercase());
+            let (title, text, sql) =
+                (sample.name.to_lowercase(), sample.description.to_lowercase(), sample.sql.to_lowercase());
             let weight = |word: &&str| {
                 if title.contains(*word) {
                     1.0

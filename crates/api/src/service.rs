@@ -20,6 +20,7 @@ use crate::principal::Principals;
 use crate::run::Runs;
 use crate::server::Options;
 use crate::signing::SigningKey;
+use crate::spool::Spools;
 
 /// Stack of the threads that plan: planners recurse with the statement.
 const STACK: usize = 16 << 20;
@@ -48,6 +49,7 @@ pub(crate) struct Service {
     pub(crate) runs: Arc<Runs>,
     pub(crate) imports: Imports,
     pub(crate) signing: Arc<SigningKey>,
+    pub(crate) spools: Spools,
     principals: Principals,
     audit: Audit,
     computing: Handle,
@@ -95,6 +97,7 @@ impl Service {
             runs,
             imports: Imports::default(),
             signing: Arc::new(SigningKey::of(&options.store)),
+            spools: Spools::default(),
             principals,
             audit,
             computing,
@@ -134,6 +137,12 @@ impl Service {
             "StartEventDataStoreIngestion" => self.set_ingestion(call, true),
             "StopEventDataStoreIngestion" => self.set_ingestion(call, false),
             "GetEventConfiguration" => self.get_event_configuration(call),
+            "CreateChannel" => self.create_channel(call),
+            "GetChannel" => self.get_channel(call),
+            "ListChannels" => self.list_channels(call),
+            "UpdateChannel" => self.update_channel(call),
+            "DeleteChannel" => self.delete_channel(call),
+            "PutAuditEvents" => self.put_audit_events(call),
             "CreateDashboard" => self.create_dashboard(call),
             "GetDashboard" => self.get_dashboard(call),
             "ListDashboards" => self.list_dashboards(call),
@@ -175,6 +184,7 @@ impl Service {
             if let Err(fault) = self.expire_stores(now) {
                 tracing::error!(%fault.message, "removing old events");
             }
+            self.flush_channels(None).await;
             self.flush_audit().await;
         }
     }
@@ -183,6 +193,7 @@ impl Service {
     pub(crate) async fn close(&self) {
         self.runs.close().await;
         self.imports.close().await;
+        self.flush_channels(None).await;
         self.audit.flush(&self.store).await;
     }
 

@@ -4,6 +4,7 @@
 //! asks for them, and every while. A file whose events are in the store is removed; a file that was left is taken in at the
 //! next opportunity, and what it holds twice counts once.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cloudtarn_ingest::Progress;
 use cloudtarn_record::EventCategory;
 use cloudtarn_source::Source;
-use cloudtarn_store::Store;
+use cloudtarn_store::{EventDataStore, Store};
 
 use crate::error::{Error, Result};
 
@@ -30,6 +31,25 @@ pub(crate) struct Spool {
     open: Mutex<Option<File>>,
     /// One flush at a time.
     flushing: tokio::sync::Mutex<()>,
+}
+
+/// The spools of stores that channels lead to, by the store's id.
+#[derive(Debug, Default)]
+pub(crate) struct Spools(Mutex<BTreeMap<String, Arc<Spool>>>);
+
+impl Spools {
+    /// The spool of a store, in a folder of the store's id: names may change.
+    pub(crate) fn of(&self, root: &Path, store: &EventDataStore) -> Result<Arc<Spool>> {
+        let mut spools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(spool) = spools.get(&store.id) {
+            return Ok(Arc::clone(spool));
+        }
+        let mut spool = Spool::open(root, &store.id, store.category)?;
+        spool.name.clone_from(&store.name);
+        let spool = Arc::new(spool);
+        spools.insert(store.id.clone(), Arc::clone(&spool));
+        Ok(spool)
+    }
 }
 
 impl Spool {
@@ -75,6 +95,11 @@ impl Spool {
 
     /// Takes what waits into the store. What can't be taken in now, because another process writes, waits on.
     pub(crate) async fn flush(&self, store: &Store) {
+        self.flush_into(store, &self.name).await;
+    }
+
+    /// The same into a store that may have another name by now.
+    pub(crate) async fn flush_into(&self, store: &Store, name: &str) {
         let _one = self.flushing.lock().await;
         let files = match self.close() {
             Ok(files) if files.is_empty() => return,
@@ -84,14 +109,14 @@ impl Spool {
                 return;
             }
         };
-        if let Err(error) = self.take_in(store, &files).await {
-            tracing::warn!(%error, store = self.name, "events wait to be taken in");
+        if let Err(error) = self.take_in(store, name, &files).await {
+            tracing::warn!(%error, store = name, "events wait to be taken in");
         }
     }
 
-    async fn take_in(&self, store: &Store, files: &[PathBuf]) -> std::result::Result<(), String> {
+    async fn take_in(&self, store: &Store, name: &str, files: &[PathBuf]) -> std::result::Result<(), String> {
         let text = |error: &dyn std::error::Error| error.to_string();
-        store.ensure_event_data_store(&self.name, self.category).map_err(|error| text(&error))?;
+        store.ensure_event_data_store(name, self.category).map_err(|error| text(&error))?;
         let mut sources = Vec::with_capacity(files.len());
         for file in files {
             let path = file.to_string_lossy();
@@ -99,9 +124,11 @@ impl Spool {
                 .push(Source::open(&path, &cloudtarn_source::Options::default()).await.map_err(|error| text(&error))?);
         }
         let mut options = cloudtarn_ingest::Options::new(store.root().to_path_buf());
-        options.event_data_store = Some(self.name.clone());
+        options.event_data_store = Some(name.to_owned());
         options.memory = MEMORY;
         options.threads = 1;
+        // What was accepted is kept, whatever the store is set to meanwhile.
+        options.import = true;
         let (progress, stop) = (Arc::new(Progress::default()), Arc::new(AtomicBool::new(false)));
         let summary = cloudtarn_ingest::run(sources, &options, progress, stop).await.map_err(|error| text(&error))?;
         if summary.unread.count > 0 || summary.unlisted.count > 0 {

@@ -59,7 +59,9 @@ impl Service {
         match kind {
             "eventdatastore" => {
                 let (target, rows) = self.target(call, name, &call.operation).map_err(|mut fault| {
-                    if fault.code == "EventDataStoreARNInvalidException" || fault.code == "EventDataStoreNotFoundException" {
+                    if fault.code == "EventDataStoreARNInvalidException"
+                        || fault.code == "EventDataStoreNotFoundException"
+                    {
                         missing.clone_into(&mut fault.code);
                     }
                     fault
@@ -78,7 +80,12 @@ impl Service {
                 }
             }
             "trail" => return Err(Fault::new("ResourceTypeNotSupportedException", "There are no trails here.")),
-            _ => return Err(Fault::new(missing, format!("'{name}' is no ARN of an event data store, channel or dashboard."))),
+            _ => {
+                return Err(Fault::new(
+                    missing,
+                    format!("'{name}' is no ARN of an event data store, channel or dashboard."),
+                ));
+            }
         }
         let action = format!("cloudtrail:{}", call.operation);
         Err(Fault::denied(&call.caller.arn, &action, name, "only the account that owns it may"))
@@ -108,16 +115,21 @@ impl Service {
     }
 
     pub(crate) fn list_tags(&self, call: &Call) -> Answer<Reply> {
-        let asked: Vec<String> =
-            call.input.get("ResourceIdList").and_then(crate::policy::texts).unwrap_or_default();
+        let asked: Vec<String> = call.input.get("ResourceIdList").and_then(crate::policy::texts).unwrap_or_default();
         if asked.len() > 20 {
-            return Err(Fault::new("ResourceNotFoundException", "The tags of 20 resources at most are listed at once."));
+            return Err(Fault::new(
+                "ResourceNotFoundException",
+                "The tags of 20 resources at most are listed at once.",
+            ));
         }
         let mut found = Vec::with_capacity(asked.len());
         for name in &asked {
             let arn = self.resource(call, name, "ResourceNotFoundException")?;
             let tags: BTreeMap<String, String> = self.kept(TAGS, &arn)?.unwrap_or_default();
-            let tags: Vec<Tag> = tags.into_iter().map(|(key, value)| Tag { key, value: Some(value).filter(|v| !v.is_empty()) }).collect();
+            let tags: Vec<Tag> = tags
+                .into_iter()
+                .map(|(key, value)| Tag { key, value: Some(value).filter(|v| !v.is_empty()) })
+                .collect();
             found.push(json!({"ResourceId": name, "TagsList": tags}));
         }
         Ok(json!({"ResourceTagList": found}).into())
@@ -129,7 +141,8 @@ impl Service {
         Policy::of_resource(text, &arn).map_err(|reason| {
             Fault::new("ResourcePolicyNotValidException", format!("The resource-based policy is not valid: {reason}"))
         })?;
-        if arn.contains(":eventdatastore/") && self.target(call, &arn, "PutResourcePolicy")?.0.store.name == audit::NAME {
+        if arn.contains(":eventdatastore/") && self.target(call, &arn, "PutResourcePolicy")?.0.store.name == audit::NAME
+        {
             return Err(Fault::new("OperationNotPermittedException", "The audit log is not shared."));
         }
         self.keep(POLICY, &arn, "", call.now(), &text)?;

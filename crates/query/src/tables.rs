@@ -99,6 +99,7 @@ pub fn standard(name: &str) -> Option<EventCategory> {
         "eds_id" | "eds" | "eventdatastoreid" | "event_data_store_id" | "event_data_store" => {
             Some(EventCategory::CloudTrail)
         }
+        "integration_eds_id" => Some(EventCategory::ActivityAuditLog),
         "insights_eds_id" | "insight_eds_id" | "insights_eds" => Some(EventCategory::Insight),
         _ => None,
     }

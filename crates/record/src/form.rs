@@ -92,12 +92,16 @@ fn visit_value(cursor: &mut Cursor<'_>, visitor: &mut impl Visitor, depth: usize
 
 fn shape(cursor: &Cursor<'_>) -> Shape {
     let mut hits = 0;
-    let mut insight = false;
+    let mut category = EventCategory::CloudTrail;
     let mut envelope: Option<usize> = None;
     let (mut notification, mut digest, mut control, mut config) = (false, false, false, false);
     for (key, value) in cursor.keys() {
         match key {
-            "eventCategory" => insight |= matches!(value, Node::String("Insight")),
+            "eventCategory" if matches!(value, Node::String("Insight")) => category = EventCategory::Insight,
+            "eventCategory" if matches!(value, Node::String("ActivityAuditLog")) => {
+                category = EventCategory::ActivityAuditLog;
+            }
+            "eventCategory" => {}
             "s3" => notification = true,
             "digestS3Object" => digest = true,
             "configurationItems" => config = true,
@@ -105,7 +109,9 @@ fn shape(cursor: &Cursor<'_>) -> Shape {
             "@timestamp" => hits += 1,
             _ if RECORD_KEYS.contains(&key) => {
                 hits += 1;
-                insight |= key == "eventType" && matches!(value, Node::String("AwsCloudTrailInsight"));
+                if key == "eventType" && matches!(value, Node::String("AwsCloudTrailInsight")) {
+                    category = EventCategory::Insight;
+                }
             }
             _ => {
                 let holds = match value {
@@ -120,7 +126,7 @@ fn shape(cursor: &Cursor<'_>) -> Shape {
         }
     }
     if hits >= 3 && !notification {
-        return Shape::Record(if insight { EventCategory::Insight } else { EventCategory::CloudTrail });
+        return Shape::Record(category);
     }
     if digest {
         return Shape::Other("a digest file".to_owned());

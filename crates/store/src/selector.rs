@@ -65,11 +65,12 @@ const FIELDS: [(&str, &str, Option<&str>); 11] = [
 ];
 
 /// What selectors may name as `eventCategory`, and the events that it stands for.
-const CATEGORIES: [(&str, EventCategory); 4] = [
+const CATEGORIES: [(&str, EventCategory); 5] = [
     ("Management", EventCategory::CloudTrail),
     ("Data", EventCategory::CloudTrail),
     ("NetworkActivity", EventCategory::CloudTrail),
     ("Insight", EventCategory::Insight),
+    ("ActivityAuditLog", EventCategory::ActivityAuditLog),
 ];
 
 impl FieldSelector {
@@ -113,10 +114,11 @@ pub fn category(selectors: &[AdvancedEventSelector]) -> std::result::Result<Even
         };
         let category = CATEGORIES.iter().find(|(known, _)| known == name).map(|(_, category)| *category);
         let category = category.ok_or_else(|| {
-            format!("eventCategory `{name}` is not kept here: Management, Data, NetworkActivity and Insight are")
+            format!("eventCategory `{name}` is not kept here: Management, Data, NetworkActivity, Insight and ActivityAuditLog are")
         })?;
         if *found.get_or_insert(category) != category {
-            return Err("one event data store holds events of one kind: Insight goes with no other".to_owned());
+            return Err("one event data store holds events of one kind: Insight and ActivityAuditLog go with no other"
+                .to_owned());
         }
         for field in &selector.field_selectors {
             if !FIELDS.iter().any(|(name, ..)| *name == field.field) {

@@ -196,7 +196,7 @@ impl Writer {
             return Ok(Some(self.main.clone()));
         }
         let takes_all = self.catalogue.settings(&self.main.id)?.selectors.is_empty();
-        if self.main.category == EventCategory::CloudTrail && takes_all {
+        if category == EventCategory::Insight && self.main.category == EventCategory::CloudTrail && takes_all {
             return self.catalogue.event_data_store(&format!("{}-insights", self.name), category).map(Some);
         }
         Ok(None)

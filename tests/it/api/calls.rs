@@ -57,6 +57,15 @@ fn stores_imports_deliveries_dashboards_and_history_work() {
     });
 }
 
+#[test]
+fn channels_take_events_from_outside_in() {
+    with_store(|folder, store| {
+        let server = Server::start(store, &[]);
+        script("channels.py", &server, folder, &[]);
+        server.stop();
+    });
+}
+
 /// A server with the principals of `principals.py`, who may import from and deliver to `root`.
 fn with_principals(folder: &Path, store: &Path, root: &Path) -> Server {
     let config = folder.join("principals.json");
