@@ -148,6 +148,9 @@ fn is_store_arn(text: &str) -> bool {
         && resource.strip_prefix("eventdatastore/").is_some_and(|id| uuid::Uuid::try_parse(id).is_ok()))
 }
 
+/// What a statement opened, by id, and the refusal if there was one.
+pub(crate) type Opened = (BTreeMap<String, (Target, Rows)>, Option<Fault>);
+
 /// Opens to a statement what its caller may see, and remembers what it opened.
 pub(crate) struct Reader<'a> {
     service: &'a Service,
@@ -155,7 +158,7 @@ pub(crate) struct Reader<'a> {
     action: &'static str,
     /// Account that the call says owns the stores.
     owner: Option<&'a str>,
-    opened: Mutex<(BTreeMap<String, (Target, Rows)>, Option<Fault>)>,
+    opened: Mutex<Opened>,
 }
 
 impl<'a> Reader<'a> {
@@ -164,7 +167,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What was opened, by id, and the refusal if there was one.
-    pub(crate) fn opened(self) -> (BTreeMap<String, (Target, Rows)>, Option<Fault>) {
+    pub(crate) fn opened(self) -> Opened {
         self.opened.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 

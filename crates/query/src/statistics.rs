@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::MetricsSet;
 
 use crate::gate;
 
@@ -38,7 +39,7 @@ impl Statistics {
     fn add(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
         let metrics = plan.metrics();
         let sum = |name: &str| metrics.as_ref().and_then(|m| m.sum_by_name(name)).map_or(0, |v| v.as_usize() as u64);
-        let out = metrics.as_ref().and_then(|m| m.output_rows()).unwrap_or(0) as u64;
+        let out = metrics.as_ref().and_then(MetricsSet::output_rows).unwrap_or(0) as u64;
         match plan.name() {
             "DataSourceExec" => {
                 self.bytes_scanned += sum("bytes_scanned");
