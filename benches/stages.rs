@@ -115,11 +115,12 @@ fn commit(group: &mut BenchmarkGroup<'_, WallTime>, bucket: &Bucket) {
                     bytes: 0,
                     inflated: 0,
                     sha256: [0; 32],
+                    content: None,
                     fate: Fate::TakenIn,
                     records: 0,
                     broken: vec![],
                 }];
-                pool.install(|| Writer::begin(folder.path(), None).unwrap().commit(vec![chunk], files).unwrap());
+                pool.install(|| Writer::begin(folder.path(), None).unwrap().commit(vec![chunk], files, &[]).unwrap());
                 folder
             },
             BatchSize::PerIteration,

@@ -29,6 +29,10 @@ const QUESTIONS: [(&str, &str, &str); 4] = [
 
 /// The command line of `demo`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cloudtarn demo
+  cloudtarn demo --events 2000 --dir demo
+  cloudtarn demo --bucket-only --events 2000 --dir bucket-only")]
 pub(crate) struct Args {
     /// Folder for the bucket and the store [default: `cloudtarn-demo` in the system's temporary folder]
     #[arg(long, value_name = "DIR")]

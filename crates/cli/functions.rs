@@ -17,6 +17,9 @@ const MARK: &str = "<!-- functions -->\n";
 
 /// The command line of `functions`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cloudtarn functions
+  cloudtarn functions date_trunc")]
 pub(crate) struct Args {
     /// Describe this function: signatures, and an example that is evaluated now.
     name: Option<String>,

@@ -4,10 +4,15 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use anyhow::Result;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 use arrow::record_batch::RecordBatch;
 use cloudtarn_query::value::Value;
 use cloudtarn_query::{Query, Statistics};
+use cloudtarn_report::is_formula;
+pub(crate) use cloudtarn_report::json::printable;
+use cloudtarn_report::json::steers;
+use cloudtarn_report::time::Zone;
 use comfy_table::{ContentArrangement, Table, TableComponent};
 use futures::StreamExt;
 use parquet::arrow::ArrowWriter;
@@ -30,23 +35,50 @@ pub(crate) enum Format {
     Parquet,
 }
 
-/// Writes a line on standard error; nothing to be done where that fails.
+/// What is done to cells, whose text attackers may have chosen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Care {
+    /// The result goes to a terminal: nothing in it may steer that.
+    pub(crate) terminal: bool,
+    /// The CSV is for a spreadsheet: no cell may be a formula.
+    pub(crate) spreadsheet: bool,
+}
+
+/// Writes a line on standard error; nothing to be done where that fails. Messages quote what logs say.
 pub(crate) fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "{message}");
+    let lines: Vec<_> = message.split('\n').map(printable).collect();
+    let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
 }
 
 /// Writes the rows as they come; only the table is gathered, for its widths.
-pub(crate) async fn write(query: &mut Query, format: Format, out: &mut (dyn Write + Send)) -> Result<()> {
+pub(crate) async fn write(
+    query: &mut Query,
+    format: Format,
+    zone: Zone,
+    care: Care,
+    out: &mut (dyn Write + Send),
+) -> Result<()> {
     let mut out = BufWriter::new(out);
     match format {
-        Format::Table => table(query, &mut out).await?,
-        Format::Csv => csv(query, &mut out).await?,
-        Format::Json => json(query, &mut out, true).await?,
-        Format::Ndjson => json(query, &mut out, false).await?,
+        Format::Table => table(query, zone, &mut out).await?,
+        Format::Csv => csv(query, zone, care, &mut out).await?,
+        Format::Json => json(query, zone, &mut out, true).await?,
+        Format::Ndjson => json(query, zone, &mut out, false).await?,
         Format::Parquet => parquet(query, &mut out).await?,
     }
     out.flush()?;
     Ok(())
+}
+
+/// A cell, times in a zone.
+fn cell(column: &ArrayRef, row: usize, zone: Zone) -> Value {
+    if zone != Zone::UTC
+        && *column.data_type() == DataType::Timestamp(TimeUnit::Millisecond, None)
+        && column.is_valid(row)
+    {
+        return Value::Text(zone.show(column.as_primitive::<TimestampMillisecondType>().value(row)));
+    }
+    Value::of(column, row)
 }
 
 /// What the query did, in a line on standard error.
@@ -59,19 +91,6 @@ pub(crate) fn summarize(done: &Statistics) {
         done.elapsed.as_secs_f64(),
         done.lake_cost(),
     ));
-}
-
-/// Log files carry text that attackers chose: nothing in it may steer the terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 /// A table with lines around its header and at its end only.
@@ -89,7 +108,7 @@ pub(crate) fn lined_table() -> Table {
 /// Characters that a folded column of a table has at least.
 const READABLE: usize = 12;
 
-async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
+async fn table(query: &mut Query, zone: Zone, out: &mut impl Write) -> Result<()> {
     let mut table = lined_table();
     // Cells fold to fit a terminal, but not to less than can be read.
     let columns = query.schema().fields().len() * READABLE;
@@ -101,7 +120,7 @@ async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
         let batch = batch?;
         for row in 0..batch.num_rows() {
             table.add_row(
-                batch.columns().iter().map(|c| Value::of(c, row).text().map_or_else(String::new, |t| printable(&t))),
+                batch.columns().iter().map(|c| cell(c, row, zone).text().map_or_else(String::new, |t| printable(&t))),
             );
         }
     }
@@ -109,7 +128,14 @@ async fn table(query: &mut Query, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
+pub(crate) fn field(text: &str, care: Care, out: &mut impl Write) -> std::io::Result<()> {
+    let mut text = std::borrow::Cow::Borrowed(text);
+    if care.spreadsheet && is_formula(&text) {
+        text = format!("'{text}").into();
+    }
+    if care.terminal {
+        text = printable(&text).into();
+    }
     if text.contains(['"', ',', '\n', '\r']) {
         write!(out, "\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -117,14 +143,14 @@ fn field(text: &str, out: &mut impl Write) -> std::io::Result<()> {
     }
 }
 
-async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
+async fn csv(query: &mut Query, zone: Zone, care: Care, out: &mut impl Write) -> Result<()> {
     // An error of the first rows comes before anything is written.
     let mut next = query.next().await.transpose()?;
     for (i, f) in query.schema().fields().iter().enumerate() {
         if i > 0 {
             out.write_all(b",")?;
         }
-        field(f.name(), out)?;
+        field(f.name(), care, out)?;
     }
     out.write_all(b"\n")?;
     while let Some(batch) = next {
@@ -133,8 +159,8 @@ async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
                 if i > 0 {
                     out.write_all(b",")?;
                 }
-                if let Some(text) = Value::of(c, row).text() {
-                    field(&text, out)?;
+                if let Some(text) = cell(c, row, zone).text() {
+                    field(&text, care, out)?;
                 }
             }
             out.write_all(b"\n")?;
@@ -144,7 +170,23 @@ async fn csv(query: &mut Query, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()> {
+/// The same JSON, with escapes for what a terminal would obey: serde_json leaves some of it as it is.
+fn inert(json: &str) -> std::borrow::Cow<'_, str> {
+    if !json.contains(steers) {
+        return json.into();
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            // All of these have four digits at most.
+            c if steers(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.into()
+}
+
+async fn json(query: &mut Query, zone: Zone, out: &mut impl Write, array: bool) -> Result<()> {
     let names: Vec<String> = query.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut first = true;
     let mut next = query.next().await.transpose()?;
@@ -156,7 +198,7 @@ async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()
             let object: Map<String, Json> = names
                 .iter()
                 .zip(batch.columns())
-                .map(|(n, c)| (n.clone(), crate::json::natural(&Value::of(c, row))))
+                .map(|(n, c)| (n.clone(), crate::json::natural(&cell(c, row, zone))))
                 .collect();
             let separator: &[u8] = match (array, first) {
                 (true, true) => b"\n",
@@ -165,7 +207,7 @@ async fn json(query: &mut Query, out: &mut impl Write, array: bool) -> Result<()
             };
             out.write_all(separator)?;
             first = false;
-            serde_json::to_writer(&mut *out, &object)?;
+            out.write_all(inert(&serde_json::to_string(&object)?).as_bytes())?;
             if !array {
                 out.write_all(b"\n")?;
             }
@@ -213,4 +255,42 @@ async fn parquet(query: &mut Query, out: &mut (impl Write + Send)) -> Result<()>
         (None, None) => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn cell(text: &str, care: Care) -> String {
+        let mut out = Vec::new();
+        field(text, care, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn formulas_are_text_where_that_is_asked_for() {
+        let care = Care { spreadsheet: true, ..Care::default() };
+        for formula in ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "\r=1", "＝1", "=HYPERLINK(\"x\")"] {
+            let safe = cell(formula, care);
+            assert!(safe.trim_start_matches('"').starts_with('\''), "{safe}");
+            assert!(!cell(formula, Care::default()).contains("'="), "{formula}");
+        }
+        for (plain, written) in [("-5", "-5"), ("+1.5E3", "+1.5E3"), ("a=b", "a=b"), ("", ""), ("a,b", "\"a,b\"")] {
+            assert_eq!(cell(plain, care), written);
+        }
+        assert_eq!(cell("=a\"b\"", care), "\"'=a\"\"b\"\"\"");
+    }
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        let evil = "\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\r\n\u{7f}";
+        let care = Care { terminal: true, ..Care::default() };
+        assert!(!cell(evil, care).contains(steers));
+        assert_eq!(cell(evil, Care::default()), format!("\"{evil}\""));
+        let json = serde_json::to_string(evil).unwrap();
+        assert!(json.contains(steers) && !inert(&json).contains(steers));
+        assert_eq!(serde_json::from_str::<String>(&inert(&json)).unwrap(), evil);
+        assert_eq!(inert("{\"a\":\"é\"}"), "{\"a\":\"é\"}");
+    }
 }

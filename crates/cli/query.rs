@@ -6,15 +6,21 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use cloudtarn_query::{Limits, Session};
+use cloudtarn_report::time::Zone;
 use cloudtarn_store::Store;
 use futures::StreamExt;
 use tokio::runtime::Runtime;
 
 use crate::location::Location;
 use crate::output::{self, Format};
+use crate::time::ZoneArg;
 
 /// The command line of `query`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cloudtarn query \"SELECT eventName, count(*) FROM \\$EDS_ID GROUP BY 1 ORDER BY 2 DESC LIMIT 5\"
+  cloudtarn query --file question.sql --output csv
+  echo 'SELECT max(eventTime) FROM $EDS_ID' | cloudtarn query --timezone Europe/Berlin")]
 pub(crate) struct Args {
     /// The statement; standard input where neither this nor --file is given.
     #[arg(conflicts_with_all = ["file", "batch"])]
@@ -34,8 +40,13 @@ pub(crate) struct Args {
     /// Write the result to a file.
     #[arg(long, value_name = "FILE")]
     output_file: Option<PathBuf>,
+    /// Put a ' before cells of CSV that a spreadsheet would take for formulas; programs get cells as they are without.
+    #[arg(long)]
+    csv_safe: bool,
     #[command(flatten)]
     location: Location,
+    #[command(flatten)]
+    zone: ZoneArg,
     /// Stop after this many seconds; 0 for never.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     timeout: u64,
@@ -57,7 +68,9 @@ impl Args {
             parameters: Vec::new(),
             output: Some(Format::Table),
             output_file: None,
+            csv_safe: false,
             location,
+            zone: ZoneArg { timezone: Zone::UTC },
             timeout: 3600,
             max_statement: 10_000,
             memory: 2048,
@@ -66,7 +79,7 @@ impl Args {
 }
 
 /// A session on the store, and the threads that it runs on.
-fn session(location: &Location, limits: Limits) -> Result<(Runtime, Session)> {
+pub(crate) fn session(location: &Location, limits: Limits) -> Result<(Runtime, Session)> {
     // A query that names no table needs no store.
     let store = match Store::open(&location.folder()?) {
         Ok(store) => Some(store),
@@ -134,7 +147,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
             Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
             None => Box::new(std::io::stdout()),
         };
-        output::write(&mut query, format, &mut out).await?;
+        let care = output::Care { terminal, spreadsheet: args.csv_safe };
+        output::write(&mut query, format, args.zone.timezone, care, &mut out).await?;
         out.flush()?;
         output::summarize(&query.statistics());
         Ok(())

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cloudtarn_api::{Options, Server};
+use cloudtarn_api::{Options, Sample, Server};
 use cloudtarn_query::Limits;
+use cloudtarn_report::{Library, Question};
 
 use crate::location::Location;
 use crate::output;
@@ -61,7 +62,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
             time: (args.timeout > 0).then(|| std::time::Duration::from_secs(args.timeout)),
             ..Limits::default()
         },
-        samples: crate::samples::all(),
+        samples: Library::built_in()?.questions().iter().map(sample).collect(),
     };
     runtime.block_on(async {
         let server = Server::bind(options).await?;
@@ -74,6 +75,16 @@ pub(crate) fn run(args: Args) -> Result<()> {
         server.run(stopped()).await?;
         Ok(())
     })
+}
+
+/// A question of the packs as the API knows it; its alias is the file's name, which Lake's form for aliases allows.
+fn sample(question: &Question) -> Sample {
+    Sample {
+        alias: question.name.rsplit('/').next().unwrap_or_default().to_owned(),
+        name: question.title.clone(),
+        description: question.answers.clone(),
+        sql: question.sql.clone(),
+    }
 }
 
 /// Ends with Ctrl-C, or when the system asks.

@@ -13,6 +13,9 @@ use crate::units;
 
 /// The command line of `stores`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cloudtarn stores
+  cloudtarn stores --json")]
 pub(crate) struct Args {
     #[command(flatten)]
     location: Location,

@@ -1,4 +1,6 @@
-//! Numbers for the eye.
+//! Numbers for the eye, and from the command line.
+
+use std::time::Duration;
 
 /// `26,918`.
 pub(crate) fn count(number: u64) -> String {
@@ -47,9 +49,31 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
     Ok((number * factor) as usize)
 }
 
+/// Reads a span of time: `30s`, `5m`, `2h`, `1d`.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(format!("`{text}` is no span of time: write for instance 30s, 5m or 1h")),
+    };
+    let number: u32 = number.parse().map_err(|_| format!("`{text}` is no span of time: write for instance 5m"))?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_of_time_are_read() {
+        let times = ["30s", "5m", "2h", "1d"].map(|text| parse_time(text).map(|time| time.as_secs()));
+        assert_eq!(times, [Ok(30), Ok(300), Ok(7200), Ok(86_400)]);
+        assert!(["", "5", "m", "5 m", "-1s", "1w"].iter().all(|text| parse_time(text).is_err()));
+    }
 
     #[test]
     fn numbers_read_well() {

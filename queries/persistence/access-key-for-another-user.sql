@@ -1,7 +1,9 @@
 -- title: An access key made for somebody else
 -- answers: Who made access keys for users other than themselves, and which keys?
 -- severity: high
--- mitre: T1098.001
+-- outcomes: succeeded
+-- mitre: TA0003:T1098.001
+-- tags: iam, keys
 SELECT eventTime, recipientAccountId, userIdentity.userName AS maker, element_at(requestParameters, 'userName') AS owner,
        json_extract_scalar(element_at(responseElements, 'accessKey'), '$.accessKeyId') AS access_key, sourceIPAddress
 FROM $EDS_ID
@@ -10,4 +12,4 @@ WHERE eventSource = 'iam.amazonaws.com'
   AND errorCode IS NULL
   AND element_at(requestParameters, 'userName') IS DISTINCT FROM userIdentity.userName
   AND element_at(requestParameters, 'userName') IS NOT NULL
-ORDER BY eventTime
+ORDER BY eventTime, eventID

@@ -47,6 +47,49 @@ fn killed_ten_times_and_resumed_gives_the_same_table() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// Every point at which a crash matters, in the first commit and in a later one. A debug build is killed there when told to.
+#[cfg(all(unix, debug_assertions))]
+#[test]
+fn killed_at_every_point_and_resumed_gives_the_same_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("bucket");
+    bucket(&from, 16_000);
+    let whole = folder.path().join("whole");
+    ingest(&from, &whole);
+    let expected = table(&whole);
+    for point in [
+        "catalogue made",
+        "swept",
+        "ids written",
+        "ids synced",
+        "ids renamed",
+        "parquet written",
+        "parquet synced",
+        "parquet renamed",
+        "zst written",
+        "zst synced",
+        "zst renamed",
+        "catalogue written",
+        "catalogue committed",
+    ] {
+        let killed = folder.path().join("killed");
+        let kill = |time: u32| {
+            let mut command = cloudtarn(&["ingest", text(&from), "--store", text(&killed), "--memory", "64MiB"]);
+            command.env("CLOUDTARN_CRASH", format!("{point}@{time}")).stderr(Stdio::null()).stdout(Stdio::null());
+            let status = command.status().unwrap();
+            assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{point}@{time}: {status}");
+        };
+        kill(1);
+        // Points that a run passes once are met again by the next run.
+        kill(if point.starts_with("swept") || point.ends_with("made") { 1 } else { 2 });
+        ingest(&from, &killed);
+        assert!(table(&killed) == expected, "{point}: another table");
+        let left = walk(&killed).into_iter().filter(|name| name.ends_with(".tmp")).collect::<Vec<_>>();
+        assert!(left.is_empty(), "{point}: {left:?}");
+        std::fs::remove_dir_all(&killed).unwrap();
+    }
+}
+
 fn walk(folder: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

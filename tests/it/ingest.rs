@@ -18,7 +18,8 @@ fn every_event_once_and_a_second_run_takes_in_nothing() {
     assert_eq!((raw.len() as u64, distinct.len() as u64), (made.events, made.distinct_events));
 
     let first = ingest(&from, &store);
-    assert!(first.err.contains(&format!("{} files listed", made.files + made.insight_files)), "{}", first.err);
+    let listed = made.files + made.insight_files + made.digest_files;
+    assert!(first.err.contains(&format!("{listed} files listed")), "{}", first.err);
     let counted = rows(&store, "SELECT count(*), count(DISTINCT eventID) FROM $EDS_ID");
     assert_eq!(counted, [format!("{0},{0}", distinct.len())]);
     let insights = rows(&store, "SELECT count(*) FROM $INSIGHTS_EDS_ID");

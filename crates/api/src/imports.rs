@@ -271,6 +271,8 @@ impl Service {
         let mut options = cloudtarn_ingest::Options::new(self.store.root().to_path_buf());
         options.event_data_store = Some(import.name.clone());
         options.import = true;
+        // What the store takes may have changed since the days were listed.
+        options.full = true;
         options.filter = Filter {
             since: import.start.and_then(day),
             until: import.end.and_then(day),

@@ -14,6 +14,7 @@ mod pools;
 mod principals;
 mod record;
 mod rng;
+mod signing;
 mod template;
 
 use std::io;
@@ -23,6 +24,8 @@ use rayon::prelude::*;
 
 pub use attacks::Planted;
 pub use calendar::Day;
+pub use digests::{BUCKET, DigestFile, Link, Listed, SignedDigest, hash};
+pub use signing::{SigningKey, public_keys};
 
 use gzip::Gzip;
 use logs::Logs;
@@ -63,9 +66,12 @@ pub struct Corpus {
     pub prefix: String,
     /// Also write Insights files (`CloudTrail-Insight`).
     pub insights: bool,
-    /// Also write hourly digest files (`CloudTrail-Digest`), chained by their hashes; their signatures are random and
-    /// verify against no key. Costs a second pass over the log files.
+    /// Also write hourly digest files (`CloudTrail-Digest`), chained and signed: [`public_keys`] verifies them. Costs a
+    /// second pass over the log files.
     pub digests: bool,
+    /// Also write each digest's S3 metadata, which has its signature, beside it: `<digest>.metadata.json`, in the form of
+    /// `aws s3api head-object`.
+    pub sidecars: bool,
 }
 
 impl Default for Corpus {
@@ -83,6 +89,7 @@ impl Default for Corpus {
             prefix: String::new(),
             insights: false,
             digests: false,
+            sidecars: false,
         }
     }
 }
@@ -130,6 +137,18 @@ struct File {
     gz: Vec<u8>,
     raw_bytes: u64,
     records: u64,
+    metadata: Vec<(String, String)>,
+}
+
+/// A finished object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its user metadata: the signature of a digest.
+    pub metadata: Vec<(String, String)>,
 }
 
 impl Corpus {
@@ -139,7 +158,12 @@ impl Corpus {
     /// [`Error::Write`] when a folder or file cannot be written; files written until then stay.
     pub fn write(&self, folder: &Path) -> Result<Summary, Error> {
         let logs = Logs::new(self);
-        let save = |file: &File| -> Result<(), Error> { save(&folder.join(&file.key), &file.gz) };
+        let save = |file: &File| -> Result<(), Error> {
+            if self.sidecars && !file.metadata.is_empty() {
+                save(&folder.join(format!("{}.metadata.json", file.key)), sidecar(&file.metadata).as_bytes())?;
+            }
+            save(&folder.join(&file.key), &file.gz)
+        };
         let mut summary = (0..logs.len())
             .into_par_iter()
             .map_init(Gzip::new, |gzip, i| {
@@ -176,8 +200,8 @@ impl Corpus {
         if self.digests {
             summary.digest_files = (0..logs.chains())
                 .into_par_iter()
-                .map_init(Gzip::new, |gzip, chain| {
-                    let files = digests::files(&logs, chain, gzip);
+                .map(|chain| {
+                    let files = digests::files(&logs, chain);
                     files.iter().try_for_each(save)?;
                     Ok(files.len() as u64)
                 })
@@ -190,15 +214,23 @@ impl Corpus {
     /// The bucket's files one by one, as (key, gzip bytes): the log files in order of their delivery, then Insights
     /// files, then digests. The same bytes as [`Corpus::write`] puts on disk.
     pub fn files(&self) -> impl Iterator<Item = (String, Vec<u8>)> + use<> {
+        self.objects().map(|object| (object.key, object.bytes))
+    }
+
+    /// The bucket's objects one by one, as [`Corpus::files`] gives them, with their metadata.
+    pub fn objects(&self) -> impl Iterator<Item = Object> + use<> {
         let logs = std::sync::Arc::new(Logs::new(self));
         let (for_insights, for_digests) = (self.insights.then(|| logs.clone()), self.digests.then(|| logs.clone()));
         let mut gzip = Gzip::new();
         let lines = (0..logs.len()).flat_map(move |i| logs.files(i, &mut gzip));
         let insights = for_insights.into_iter().flat_map(|logs| insights::files(&logs, &mut Gzip::new()));
-        let digests = for_digests
-            .into_iter()
-            .flat_map(|logs| (0..logs.chains()).flat_map(move |c| digests::files(&logs, c, &mut Gzip::new())));
-        lines.chain(insights).chain(digests).map(|file| (file.key, file.gz))
+        let digests =
+            for_digests.into_iter().flat_map(|logs| (0..logs.chains()).flat_map(move |c| digests::files(&logs, c)));
+        lines.chain(insights).chain(digests).map(|file| Object {
+            key: file.key,
+            bytes: file.gz,
+            metadata: file.metadata,
+        })
     }
 
     /// What is hidden in the corpus, without generating it. An attack is left out of a corpus of which it would, with those
@@ -206,6 +238,13 @@ impl Corpus {
     pub fn planted(&self) -> Vec<Planted> {
         Logs::new(self).planted()
     }
+}
+
+/// An object's metadata as `aws s3api head-object` prints it.
+#[must_use]
+pub fn sidecar(metadata: &[(String, String)]) -> String {
+    let pairs: Vec<String> = metadata.iter().map(|(name, value)| format!("\"{name}\": \"{value}\"")).collect();
+    format!("{{\"ContentType\": \"application/json\", \"Metadata\": {{{}}}}}\n", pairs.join(", "))
 }
 
 fn save(path: &Path, bytes: &[u8]) -> Result<(), Error> {

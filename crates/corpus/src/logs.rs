@@ -117,13 +117,18 @@ impl Logs {
         format!("{}{account}_{kind}_{region}_{stamp}_{tail}.json.gz", self.folder(kind, place))
     }
 
+    /// What comes before `AWSLogs/`, with a slash at its end unless it is empty.
+    pub(crate) fn prefix(&self) -> String {
+        match self.corpus.prefix.trim_matches('/') {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        }
+    }
+
     /// The folder of a file of `kind`, with the slash at its end.
     pub(crate) fn folder(&self, kind: &str, place: Place) -> String {
         let (account, region) = (self.account(place.account), &self.corpus.regions[place.region]);
-        let prefix = match self.corpus.prefix.trim_matches('/') {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        };
+        let prefix = self.prefix();
         let organization = self.corpus.organization.as_deref().map_or_else(String::new, |o| format!("{o}/"));
         format!("{prefix}AWSLogs/{organization}{account}/{kind}/{region}/{}/", folder(place.delivered))
     }
@@ -377,5 +382,11 @@ pub(crate) fn join<'a>(records: impl Iterator<Item = &'a [u8]>, times: (u64, u64
 
 /// The compressed file of `body`.
 pub(crate) fn pack(key: String, body: &Body, gzip: &mut Gzip) -> File {
-    File { key, gz: gzip.pack(&body.raw), raw_bytes: body.raw.len() as u64, records: body.records.len() as u64 }
+    File {
+        key,
+        gz: gzip.pack(&body.raw),
+        raw_bytes: body.raw.len() as u64,
+        records: body.records.len() as u64,
+        metadata: Vec::new(),
+    }
 }

@@ -306,3 +306,35 @@ fn days_count_over_leap_years() {
     }
     assert_eq!(Day { year: 2028, month: 2, day: 29 }.epoch() + 86_400, Day { year: 2028, month: 3, day: 1 }.epoch());
 }
+
+#[test]
+fn digests_are_signed_with_keys_that_change_in_the_middle() {
+    let corpus = Corpus { events: 500, digests: true, days: 2, accounts: 1, regions: Vec::new(), ..Corpus::default() };
+    let answer: Value = serde_json::from_str(&cloudtarn_corpus::public_keys(0, 1)).unwrap();
+    assert_eq!(answer["PublicKeyList"].as_array().unwrap().len(), cloudtarn_corpus::SigningKey::COUNT);
+    let keys: Vec<_> = (0..cloudtarn_corpus::SigningKey::COUNT).map(cloudtarn_corpus::SigningKey::number).collect();
+    let mut used = BTreeSet::new();
+    let mut previous: Option<String> = None;
+    let mut count = 0;
+    for object in corpus.objects().filter(|object| object.key.contains("/CloudTrail-Digest/")) {
+        let raw = gunzip(&object.bytes);
+        let digest: Value = serde_json::from_str(&raw).unwrap();
+        let text = format!(
+            "{}\n{}/{}\n{}\n{}",
+            text(&digest, "digestEndTime"),
+            cloudtarn_corpus::BUCKET,
+            object.key,
+            cloudtarn_corpus::hash(raw.as_bytes()),
+            previous.as_deref().unwrap_or("null")
+        );
+        let signature = object.metadata.iter().find(|(name, _)| name == "signature").unwrap().1.clone();
+        let fingerprint = digest["digestPublicKeyFingerprint"].as_str().unwrap().to_owned();
+        let key = keys.iter().find(|key| key.fingerprint() == fingerprint).unwrap();
+        assert_eq!(key.sign(&text), signature, "{}", object.key);
+        assert_eq!(digest["previousDigestSignature"].as_str(), previous.as_deref());
+        used.insert(fingerprint);
+        previous = Some(signature);
+        count += 1;
+    }
+    assert_eq!((count, used.len()), (48, 2));
+}

@@ -1,22 +1,21 @@
 //! Who starts what, and when.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cloudtarn_record::decode::DEFAULT_MAX_FILE_SIZE;
-use cloudtarn_source::{Filter, Kind, Source};
-use cloudtarn_store::{Committed, EventDataStore, Fate, Store, Writer};
-use futures::StreamExt;
+use cloudtarn_source::{Filter, Report, Settled, Source};
+use cloudtarn_store::{Committed, Fate, LogFile, Store, Writer};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::mpsc;
 
+use crate::bundle::Token;
 use crate::error::{Error, Result};
 use crate::group::{self, Done, Group};
+use crate::listing::{self, Listed, Listing};
 use crate::progress::Progress;
-use crate::summary::{Problem, Summary};
+use crate::summary::Summary;
 
 /// Groups that wait for a thread, beyond those that are being worked on.
 const AHEAD: usize = 2;
@@ -34,6 +33,10 @@ pub struct Options {
     pub event_data_store: Option<String>,
     /// What to list.
     pub filter: Filter,
+    /// Days before today in which files may still come late; they are listed again by every run.
+    pub window: u32,
+    /// List everything, whatever earlier runs have listed for good.
+    pub full: bool,
     /// Memory for events on their way, in bytes.
     pub memory: usize,
     /// Inflated size past which a file is refused, in bytes.
@@ -45,12 +48,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults for a store: 1 GiB of memory, files up to 1 GiB, all cores.
+    /// The defaults for a store: a window of 3 days, 1 GiB of memory, files up to 1 GiB, all cores.
     pub fn new(store: PathBuf) -> Self {
         Self {
             store,
             event_data_store: None,
             filter: Filter::default(),
+            window: 3,
+            full: false,
             memory: 1 << 30,
             max_file_size: DEFAULT_MAX_FILE_SIZE,
             threads: 0,
@@ -62,15 +67,6 @@ impl Options {
 enum Event {
     Decoded { estimate: usize, stored: u64, done: Done },
     Committed(Box<(Writer, cloudtarn_store::Result<Committed>)>),
-}
-
-enum Listed {
-    Group(Group),
-    Problem(Problem),
-    /// Known, and whether it was broken when it was taken in.
-    Already(bool),
-    Digest,
-    Failed(cloudtarn_store::Error),
 }
 
 /// Takes everything that the sources list and the store does not have yet into the store. Set `stop` to end early: what is
@@ -93,17 +89,21 @@ pub async fn run(
     let writer = Writer::begin(&options.store, options.event_data_store.as_deref())?;
     writer.admit(options.import)?;
     let store = Store::open(&options.store)?;
+    let settled = listing::settled(&store.settled(writer.event_data_store())?);
+    let sources: Vec<_> = sources.into_iter().map(Arc::new).collect();
+    let before: Vec<_> = sources.iter().map(|source| source.effort()).collect();
     let (send_listed, listed) = mpsc::channel(64);
     let listing = Listing {
-        sources: sources.into_iter().map(Arc::new).collect(),
+        sources: sources.clone(),
         filter: options.filter.clone(),
+        settled: if options.full { Settled::default() } else { settled.clone() },
         event_data_store: writer.event_data_store().clone(),
         store,
         send: send_listed,
         progress: Arc::clone(&progress),
         stop: Arc::clone(&stop),
     };
-    let listing = tokio::spawn(listing.run());
+    let listing_task = tokio::spawn(listing.run());
     let (send, events) = mpsc::unbounded_channel();
     let coordinator = Coordinator {
         pool: Arc::new(pool),
@@ -114,7 +114,12 @@ pub async fn run(
         progress,
         stop,
         summary: Summary::default(),
+        window: options.window,
+        settled,
+        reports: Vec::new(),
+        gone: Vec::new(),
         pending: None,
+        bundles: vec![],
         in_flight: 0,
         estimated: 0,
         ready: Done::default(),
@@ -123,83 +128,13 @@ pub async fn run(
         ratio: FIRST_RATIO,
     };
     let summary = coordinator.run(listed, events).await;
-    listing.abort();
-    summary
-}
-
-/// Lists the sources and drops what the ledger knows.
-struct Listing {
-    sources: Vec<Arc<Source>>,
-    filter: Filter,
-    event_data_store: EventDataStore,
-    store: Store,
-    send: mpsc::Sender<Listed>,
-    progress: Arc<Progress>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Listing {
-    async fn run(self) {
-        // Only several sources can name a file twice.
-        let mut seen = (self.sources.len() > 1).then(HashSet::new);
-        for source in &self.sources {
-            let mut group = Group::new(source);
-            let mut objects = source.list(&self.filter);
-            while let Some(object) = objects.next().await {
-                if self.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                let message = match object {
-                    Err(error) => {
-                        Some(Listed::Problem(Problem { path: "listing".to_owned(), reason: error.to_string() }))
-                    }
-                    Ok(object) => {
-                        Progress::add(&self.progress.listed, 1);
-                        Progress::add(&self.progress.listed_bytes, object.size);
-                        let passed = if object.kind == Some(Kind::Digest) {
-                            Some(Listed::Digest)
-                        } else if seen.as_mut().is_some_and(|seen| !seen.insert(hash(&object.uri))) {
-                            Some(Listed::Already(false))
-                        } else {
-                            match self.store.fate(&self.event_data_store, &object.uri, &object.version) {
-                                Ok(None) => None,
-                                Ok(Some(fate)) => Some(Listed::Already(matches!(fate, Fate::Broken(_)))),
-                                Err(error) => Some(Listed::Failed(error)),
-                            }
-                        };
-                        if passed.is_some() {
-                            Progress::add(&self.progress.passed, 1);
-                            Progress::add(&self.progress.passed_bytes, object.size);
-                        } else {
-                            group.push(object);
-                        }
-                        passed
-                    }
-                };
-                if let Some(message) = message
-                    && self.send.send(message).await.is_err()
-                {
-                    return;
-                }
-                if group.is_full() {
-                    let full = std::mem::replace(&mut group, Group::new(source));
-                    if self.send.send(Listed::Group(full)).await.is_err() {
-                        return;
-                    }
-                }
-            }
-            if !group.objects.is_empty() && self.send.send(Listed::Group(group)).await.is_err() {
-                return;
-            }
+    listing_task.abort();
+    summary.map(|mut summary| {
+        for (source, before) in sources.iter().zip(before) {
+            summary.effort += source.effort() - before;
         }
-        self.progress.listing_done.store(true, Ordering::Relaxed);
-    }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
+        summary
+    })
 }
 
 struct Coordinator {
@@ -212,8 +147,17 @@ struct Coordinator {
     progress: Arc<Progress>,
     stop: Arc<AtomicBool>,
     summary: Summary,
+    window: u32,
+    /// What earlier runs have listed for good.
+    settled: Settled,
+    /// What the listings that came to their end have reported.
+    reports: Vec<Report>,
+    /// Files that are gone, and how.
+    gone: Vec<(String, String)>,
     /// Listed, but there is no room yet.
     pending: Option<Group>,
+    /// Bundles of which all members were listed, until these are decoded.
+    bundles: Vec<(LogFile, Token)>,
     in_flight: usize,
     /// Memory that the groups in flight are expected to need.
     estimated: usize,
@@ -242,11 +186,13 @@ impl Coordinator {
             if let Some(group) = self.pending.take() {
                 self.start(group);
             }
+            self.end_bundles();
             let starved = self.in_flight == 0 && (self.pending.is_some() || !listing);
             if self.writer.is_some() && (self.ready_memory >= self.budget / 3 || starved) && self.has_ready() {
                 self.commit();
             }
             if !listing && self.pending.is_none() && self.in_flight == 0 && self.writer.is_some() && !self.has_ready() {
+                self.finish()?;
                 return Ok(self.summary);
             }
             let tick = std::time::Duration::from_millis(200);
@@ -266,7 +212,7 @@ impl Coordinator {
     }
 
     fn has_ready(&self) -> bool {
-        !self.ready.files.is_empty()
+        !self.ready.files.is_empty() || !self.ready.digests.is_empty()
     }
 
     fn listed(&mut self, message: Listed) -> Result<()> {
@@ -275,17 +221,62 @@ impl Coordinator {
                 self.summary.listed += group.objects.len() as u64;
                 self.pending = Some(group);
             }
+            Listed::Bundle(file, token) => self.bundles.push((*file, token)),
+            Listed::Unread(problem) => {
+                Progress::add(&self.progress.problems, 1);
+                self.summary.unread.push(&problem.path, &problem.reason);
+            }
             Listed::Problem(problem) => self.summary.unlisted.push(&problem.path, &problem.reason),
             Listed::Already(broken) => {
                 self.summary.listed += 1;
                 self.summary.already += 1;
                 self.summary.already_broken += u64::from(broken);
             }
-            Listed::Digest => {
-                self.summary.listed += 1;
-                self.summary.digests += 1;
+            Listed::Ended(ended) => {
+                self.summary.notes.extend(ended.report.notes.iter().cloned());
+                for (path, how) in &ended.gone {
+                    self.summary.gone.push(path, how);
+                }
+                self.gone.extend(ended.gone);
+                self.reports.push(ended.report);
             }
             Listed::Failed(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Bundles whose members are all decoded go into the ledger, with the last of these or after them.
+    fn end_bundles(&mut self) {
+        let ended = |(_, token): &mut (LogFile, Token)| token.is_last();
+        for (file, token) in self.bundles.extract_if(.., ended) {
+            if matches!(file.fate, Fate::Broken(_)) {
+                Progress::add(&self.progress.problems, 1);
+            }
+            if token.is_good() {
+                self.summary.count(&file.path, &file.fate, false);
+                self.ready.files.push(file);
+            } else if matches!(file.fate, Fate::Broken(_)) {
+                self.summary.count(&file.path, &file.fate, false);
+            }
+        }
+    }
+
+    /// Keeps what the run has learnt about the sources, once everything it took in is safe.
+    fn finish(&mut self) -> Result<()> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        if !self.gone.is_empty() {
+            writer.note_gone(&self.gone)?;
+        }
+        // Files that could not be read must be met again; of too many it is not known where they are.
+        let all_named = self.summary.unread.count == self.summary.unread.first.len() as u64;
+        if !self.summary.interrupted && all_named {
+            let before = self.settled.clone();
+            for report in &self.reports {
+                listing::settle(&mut self.settled, report, self.window, &self.summary.unread.first);
+            }
+            if self.settled != before {
+                writer.settle(&listing::spans(&self.settled))?;
+            }
         }
         Ok(())
     }
@@ -358,10 +349,26 @@ impl Coordinator {
             Progress::add(&progress.events, u64::from(file.records));
             Progress::add(&progress.problems, u64::from(matches!(file.fate, Fate::Broken(_))));
         }
+        self.summary.control_messages += done.control_messages;
+        self.summary.other_log_events += done.other_log_events;
+        if let (Some(token), false) = (done.bundle.take(), done.unread.is_empty()) {
+            token.spoil();
+        }
         for problem in done.unread.drain(..) {
             Progress::add(&progress.problems, 1);
             self.summary.unread.push(&problem.path, &problem.reason);
         }
+        for digest in &done.digests {
+            self.summary.digests += 1;
+            self.summary.bytes += digest.body.len() as u64;
+            Progress::add(&progress.files, 1);
+            Progress::add(&progress.bytes, digest.body.len() as u64);
+        }
+        self.ready.digests.append(&mut done.digests);
+        for problem in done.changed.drain(..) {
+            self.summary.changed.push(&problem.path, &problem.reason);
+        }
+        self.summary.rewritten += done.rewritten;
         self.ready.chunks.append(&mut done.chunks);
         self.ready.files.append(&mut done.files);
     }
@@ -372,7 +379,7 @@ impl Coordinator {
         self.committing = std::mem::take(&mut self.ready_memory);
         let (send, pool) = (self.send.clone(), Arc::clone(&self.pool));
         tokio::task::spawn_blocking(move || {
-            let committed = pool.install(|| writer.commit(ready.chunks, ready.files));
+            let committed = pool.install(|| writer.commit(ready.chunks, ready.files, &ready.digests));
             let _ = send.send(Event::Committed(Box::new((writer, committed))));
         });
     }

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cloudtarn_record::{Chunk, Decoded, Decoder, Error as RecordError, Origin};
-use cloudtarn_source::{LogObject, Source};
-use cloudtarn_store::{Fate, LogFile};
+use cloudtarn_record::digest::sha256;
+use cloudtarn_record::digest::signature::Metadata;
+use cloudtarn_record::{Chunk, Content, Decoded, Decoder, Error as RecordError, Origin};
+use cloudtarn_source::{Kind, LogObject, Member, Source, Stored};
+use cloudtarn_store::{DigestFile, Fate, LogFile};
 use futures::StreamExt;
-use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::bundle::Token;
 use crate::summary::Problem;
 
 /// A group ends with the file that brings it to this many stored bytes …
@@ -23,26 +26,52 @@ const REQUESTS: usize = 32;
 pub(crate) struct Group {
     pub(crate) source: Arc<Source>,
     pub(crate) objects: Vec<LogObject>,
+    /// What the ledger has of other versions, by place in `objects`.
+    priors: Vec<(usize, Prior)>,
     pub(crate) bytes: u64,
+    /// Of a bundle's members: what they are members of, their bytes, and the room that these take.
+    pub(crate) bundle: Option<Token>,
+    pub(crate) bodies: Vec<Bytes>,
+    room: Vec<OwnedSemaphorePermit>,
+}
+
+/// An earlier version of a file.
+#[derive(Debug)]
+pub(crate) struct Prior {
+    pub(crate) version: String,
+    pub(crate) sha256: [u8; 32],
 }
 
 impl Group {
     pub(crate) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), objects: Vec::new(), bytes: 0 }
+        let source = Arc::clone(source);
+        Self { source, objects: vec![], priors: vec![], bytes: 0, bundle: None, bodies: vec![], room: vec![] }
     }
 
-    pub(crate) fn push(&mut self, object: LogObject) {
+    /// A group for members of a bundle.
+    pub(crate) fn of_bundle(source: &Arc<Source>, token: &Token) -> Self {
+        Self { bundle: Some(token.clone()), ..Self::new(source) }
+    }
+
+    pub(crate) fn push(&mut self, object: LogObject, prior: Option<Prior>) {
         self.bytes += object.size;
+        self.priors.extend(prior.map(|prior| (self.objects.len(), prior)));
         self.objects.push(object);
+    }
+
+    pub(crate) fn push_member(&mut self, member: Member, prior: Option<Prior>) {
+        self.push(member.object, prior);
+        self.bodies.push(member.body);
+        self.room.push(member.room);
     }
 
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= GROUP_BYTES || self.objects.len() >= GROUP_FILES
     }
 
-    /// Whether threads can read the files themselves.
+    /// Whether threads need not wait for the files.
     pub(crate) fn is_local(&self) -> bool {
-        self.objects.first().is_some_and(|object| !object.uri.starts_with("s3://"))
+        self.bundle.is_some() || self.objects.first().is_some_and(|object| !object.uri.starts_with("s3://"))
     }
 }
 
@@ -51,45 +80,84 @@ impl Group {
 pub(crate) struct Done {
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) files: Vec<LogFile>,
+    pub(crate) digests: Vec<DigestFile>,
     pub(crate) unread: Vec<Problem>,
+    pub(crate) control_messages: u64,
+    pub(crate) other_log_events: u64,
+    /// What the files are members of.
+    pub(crate) bundle: Option<Token>,
+    /// Files whose bytes are others than an earlier run read at their address.
+    pub(crate) changed: Vec<Problem>,
+    /// Files that were written again with the same bytes.
+    pub(crate) rewritten: u64,
 }
 
 impl Done {
     pub(crate) fn memory(&self) -> usize {
-        self.chunks.iter().map(Chunk::memory).sum::<usize>() + self.files.len() * 400
+        let digests = self.digests.iter().map(|digest| digest.body.len() + 1000).sum::<usize>();
+        self.chunks.iter().map(Chunk::memory).sum::<usize>() + self.files.len() * 400 + digests
     }
 }
 
-/// The bytes of each file, in the order of the group.
-pub(crate) async fn fetch(group: &Group) -> Vec<Result<Bytes, String>> {
+impl Done {
+    /// Tells a file that changed since an earlier run read it.
+    fn compare(&mut self, prior: Option<&Prior>, file: &LogFile) {
+        match prior {
+            None => {}
+            Some(prior) if prior.sha256 == file.sha256 => self.rewritten += 1,
+            Some(prior) => {
+                let (earlier, version) = (&prior.version, &file.version);
+                let reason = format!(
+                    "version {earlier} was read before, now it is {version} with other bytes; the events of both are kept"
+                );
+                self.changed.push(Problem { path: file.path.clone(), reason });
+            }
+        }
+    }
+}
+
+/// Each file, in the order of the group.
+pub(crate) async fn fetch(group: &Group) -> Vec<Result<Stored, String>> {
     futures::stream::iter(group.objects.clone())
         .map(|object| {
             let source = Arc::clone(&group.source);
-            async move { source.read(&object).await.map_err(|error| error.to_string()) }
+            async move { source.fetch(&object).await.map_err(|error| error.to_string()) }
         })
         .buffered(REQUESTS)
         .collect()
         .await
 }
 
-/// Decodes the files of a group; without bodies it reads them first, on this thread.
-pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, max_file_size: usize) -> Done {
-    let mut done = Done::default();
+/// Decodes the files of a group; without bodies it reads them first, on this thread, unless they are a bundle's members.
+pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Stored, String>>>, max_file_size: usize) -> Done {
+    let mut done = Done { bundle: group.bundle.clone(), ..Done::default() };
     let mut decoder = Decoder::new(max_file_size);
     let mut chunk = Chunk::default();
     let mut bodies = bodies.map(Vec::into_iter);
-    for object in &group.objects {
-        let body = match bodies.as_mut().and_then(Iterator::next) {
-            Some(body) => body,
-            None => group.source.read_blocking(object).map_err(|error| error.to_string()),
+    let mut priors = group.priors.iter().peekable();
+    for (index, object) in group.objects.iter().enumerate() {
+        let prior = priors.next_if(|(at, _)| *at == index).map(|(_, prior)| prior);
+        let body = match (bodies.as_mut().and_then(Iterator::next), group.bodies.get(index)) {
+            (Some(body), _) => body,
+            (None, Some(body)) => Ok(Stored { bytes: body.clone(), metadata: vec![] }),
+            (None, None) => read(group, object).map_err(|error| error.to_string()),
         };
-        let body = match body {
-            Ok(body) => body,
+        let Stored { bytes: body, metadata } = match body {
+            Ok(stored) => stored,
             Err(reason) => {
                 done.unread.push(Problem { path: object.uri.clone(), reason });
                 continue;
             }
         };
+        if object.kind == Some(Kind::Digest) {
+            done.digests.push(DigestFile {
+                path: object.uri.clone(),
+                version: object.version.clone(),
+                body: body.to_vec(),
+                metadata: Metadata::of(metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+            });
+            continue;
+        }
         if Decoder::is_full(&chunk, max_file_size) {
             done.chunks.push(std::mem::take(&mut chunk));
         }
@@ -99,19 +167,40 @@ pub(crate) fn decode(group: &Group, bodies: Option<Vec<Result<Bytes, String>>>, 
             Err(error @ RecordError::TooLarge { .. }) => {
                 done.unread.push(Problem { path: object.uri.clone(), reason: error.to_string() });
             }
-            decoded => done.files.push(log_file(object, &body, decoded)),
+            decoded => {
+                if let Ok(decoded) = &decoded {
+                    done.control_messages += u64::from(decoded.control_messages);
+                    done.other_log_events += u64::from(decoded.other_log_events);
+                }
+                let file = log_file(object, &body, decoded, decoder.content());
+                done.compare(prior, &file);
+                done.files.push(file);
+            }
         }
     }
     done.chunks.push(chunk);
     done
 }
 
-fn log_file(object: &LogObject, body: &Bytes, decoded: Result<Decoded, RecordError>) -> LogFile {
+/// Reads a local file; only digests have metadata that is of use.
+fn read(group: &Group, object: &LogObject) -> cloudtarn_source::Result<Stored> {
+    match object.kind {
+        Some(Kind::Digest) => group.source.fetch_blocking(object),
+        _ => Ok(Stored { bytes: group.source.read_blocking(object)?, metadata: Vec::new() }),
+    }
+}
+
+fn log_file(
+    object: &LogObject,
+    body: &Bytes,
+    decoded: Result<Decoded, RecordError>,
+    content: Option<Content>,
+) -> LogFile {
     let (fate, decoded) = match decoded {
         Ok(decoded) => (fate(&decoded), decoded),
         Err(RecordError::NotCloudTrail(reason)) => (Fate::NotCloudTrail(reason), Decoded::default()),
         // Only a file that is named like a log file should have been one.
-        Err(error @ RecordError::NotJson(_)) if object.kind.is_none() => {
+        Err(error @ RecordError::NotJson(_)) if object.kind.is_none_or(|kind| !kind.holds_events()) => {
             (Fate::NotCloudTrail(error.to_string()), Decoded::default())
         }
         Err(error) => (Fate::Broken(error.to_string()), Decoded::default()),
@@ -121,7 +210,8 @@ fn log_file(object: &LogObject, body: &Bytes, decoded: Result<Decoded, RecordErr
         version: object.version.clone(),
         bytes: body.len() as u64,
         inflated: decoded.inflated,
-        sha256: Sha256::digest(body).into(),
+        sha256: sha256(body),
+        content,
         fate,
         records: decoded.records,
         broken: decoded.broken,

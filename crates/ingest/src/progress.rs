@@ -9,7 +9,7 @@ pub struct Progress {
     pub listed: AtomicU64,
     /// Their stored bytes.
     pub listed_bytes: AtomicU64,
-    /// Of these, files that were taken in by an earlier run, digests, and others that are not read.
+    /// Of these, files that were taken in by an earlier run.
     pub passed: AtomicU64,
     /// The bytes of those.
     pub passed_bytes: AtomicU64,

@@ -1,5 +1,6 @@
 //! The account of a run: what became of every file.
 
+use cloudtarn_source::Effort;
 use cloudtarn_store::{Committed, Fate};
 
 /// A file, folder or prefix with what is wrong with it.
@@ -45,8 +46,14 @@ pub struct Summary {
     pub already_broken: u64,
     /// Files without records.
     pub empty: u64,
-    /// Digest files, which prove log files and hold no events.
+    /// Digest files that were kept: they prove log files, and hold no events.
     pub digests: u64,
+    /// Bundles read to their end; their members are counted as files.
+    pub bundles: u64,
+    /// Control messages of CloudWatch Logs, which hold no events.
+    pub control_messages: u64,
+    /// Log events of other logs than trails', which came along with them.
+    pub other_log_events: u64,
     /// Files that hold something else.
     pub not_cloudtrail: Problems,
     /// Files that could not be decoded, wholly or in part.
@@ -57,6 +64,16 @@ pub struct Summary {
     pub unread: Problems,
     /// Prefixes and folders that could not be listed.
     pub unlisted: Problems,
+    /// Files whose bytes are others than an earlier run read at their address; both versions' events are kept.
+    pub changed: Problems,
+    /// Files that have another version but the same bytes.
+    pub rewritten: u64,
+    /// Files that an earlier run took in and that are not where they were; their events are kept.
+    pub gone: Problems,
+    /// What was done otherwise than asked, and why.
+    pub notes: Vec<String>,
+    /// Requests that the sources took.
+    pub effort: Effort,
     /// Events read, duplicates counted.
     pub records: u64,
     /// Stored bytes of the files that were read.
@@ -75,10 +92,19 @@ impl Summary {
         self.broken.count > 0 || self.unread.count > 0
     }
 
+    /// True if nothing new came and nothing is to be told.
+    pub fn is_quiet(&self) -> bool {
+        let problems = [&self.not_cloudtrail, &self.broken, &self.unread, &self.unlisted, &self.changed, &self.gone];
+        problems.iter().all(|problems| problems.count == 0)
+            && self.taken_in + self.empty + self.rewritten == 0
+            && !self.interrupted
+    }
+
     pub(crate) fn count(&mut self, path: &str, fate: &Fate, partly: bool) {
         match fate {
             Fate::TakenIn => self.taken_in += 1,
             Fate::Empty => self.empty += 1,
+            Fate::Unpacked => self.bundles += 1,
             Fate::NotCloudTrail(reason) => self.not_cloudtrail.push(path, reason),
             Fate::Broken(reason) => {
                 self.broken.push(path, reason);

@@ -4,7 +4,7 @@ use cloudtarn_store::Store;
 use datafusion::sql::sqlparser::ast::{ObjectName, ShowStatementIn, Statement};
 
 use crate::error::{Error, Kind, Result};
-use crate::tables;
+use crate::{system, tables};
 
 /// The query that answers `statement`, if it asks what there is.
 pub(crate) fn query(statement: &Statement, store: Option<&Store>) -> Result<Option<String>> {
@@ -12,6 +12,9 @@ pub(crate) fn query(statement: &Statement, store: Option<&Store>) -> Result<Opti
         Statement::ShowTables { .. } => {
             let stores = store.map(Store::event_data_stores).transpose()?.unwrap_or_default();
             let rows = stores.into_iter().map(|s| vec![s.id, s.name, s.category.as_str().to_owned()]);
+            let own = system::names()
+                .map(|name| vec![format!("{}.{name}", system::SCHEMA), name.to_owned(), "the store itself".to_owned()]);
+            let rows = rows.chain(own.filter(|_| store.is_some()));
             Ok(Some(values(&["Table", "Name", "Category"], rows.collect())))
         }
         Statement::ExplainTable { table_name, .. } => columns(table_name, store).map(Some),
@@ -39,7 +42,16 @@ fn columns(table: &ObjectName, store: Option<&Store>) -> Result<String> {
     let Some(store) = store else {
         return Err(Error::new(Kind::TableNotFound, format!("'{name}': there is no store to look for it in")));
     };
-    let schema = tables::resolve(store, &name)?.category.schema();
+    let of_system = match table.0.as_slice() {
+        [schema, _] if schema.as_ident().is_some_and(|schema| schema.value.eq_ignore_ascii_case(system::SCHEMA)) => {
+            system::schema(&name.to_ascii_lowercase())
+        }
+        _ => None,
+    };
+    let schema = match of_system {
+        Some(schema) => schema,
+        None => tables::resolve(store, &name)?.category.schema(),
+    };
     let rows = schema.fields().iter().map(|f| {
         vec![f.name().clone(), cloudtarn_functions::types::trino_name(f.data_type()), String::new(), String::new()]
     });

@@ -27,6 +27,7 @@ mod rows;
 mod session;
 mod single;
 mod statistics;
+mod system;
 mod table;
 mod tables;
 mod unnest;
@@ -34,7 +35,7 @@ pub mod value;
 
 pub use error::{Error, Kind, Result};
 pub use rows::Rows;
-pub use session::{Limits, Prepared, Query, Session};
+pub use session::{Limits, Prepared, Query, Session, Watch};
 pub use statistics::Statistics;
 pub use tables::{Guard, standard};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, FieldRef};
 use cloudtarn_dialect::{LAMBDA_CALL, Parsed};
 use cloudtarn_store::{EventDataStore, Store};
-use datafusion::common::{TableReference, plan_err};
+use datafusion::catalog::view::ViewTable;
+use datafusion::common::{TableReference, plan_datafusion_err, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
@@ -16,11 +17,13 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
 use crate::operators::Operators;
+use crate::system;
 use crate::tables::{Guard, Tables};
 
 /// The planner's view of one session while it plans one statement.
 pub(crate) struct Provider<'a> {
     state: &'a SessionState,
+    guard: &'a dyn Guard,
     tables: Tables<'a>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
 }
@@ -34,12 +37,27 @@ impl<'a> Provider<'a> {
     ) -> Self {
         let own: Arc<dyn ExprPlanner> = Arc::new(Operators::new(state, parsed.written.clone()));
         let expr_planners = std::iter::once(own).chain(state.expr_planners().iter().cloned()).collect();
-        Self { state, tables: Tables::new(store, guard, parsed.hidden.clone()), expr_planners }
+        Self { state, guard, tables: Tables::new(store, guard, parsed.hidden.clone()), expr_planners }
     }
 
     /// The event data stores that planning has met.
     pub(crate) fn event_data_stores(&self) -> Vec<EventDataStore> {
         self.tables.event_data_stores()
+    }
+}
+
+impl Provider<'_> {
+    /// A table about the store itself.
+    fn system_table(&self, name: &str) -> Result<Arc<dyn TableSource>> {
+        if name != system::COVERAGE {
+            return self.tables.system(name);
+        }
+        let store = self.tables.store(name)?;
+        let text = system::coverage(store).map_err(|error| plan_datafusion_err!("STORE_ERROR: {error}"))?;
+        let parsed = cloudtarn_dialect::parse(&text).map_err(|error| plan_datafusion_err!("{error}"))?;
+        let provider = Provider::new(self.state, Some(store), self.guard, &parsed);
+        let plan = plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
+        Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))))
     }
 }
 
@@ -56,7 +74,11 @@ pub(crate) fn plan(provider: &Provider<'_>, statement: Statement) -> Result<Logi
 
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        self.tables.find(name.table())
+        match name.schema() {
+            Some(system::SCHEMA) if self.guard.opens_system_tables() => self.system_table(name.table()),
+            Some(system::SCHEMA) => plan_err!("TABLE_NOT_FOUND: table '{name}' does not exist"),
+            _ => self.tables.find(name.table()),
+        }
     }
 
     fn get_table_function_source(

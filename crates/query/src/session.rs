@@ -305,6 +305,38 @@ impl Query {
     }
 }
 
+impl Query {
+    /// A look at the query from elsewhere while its rows flow.
+    pub fn watch(&self) -> Watch {
+        Watch { plan: Arc::clone(&self.plan), start: self.start }
+    }
+}
+
+/// Shows how far a query is.
+#[derive(Clone)]
+pub struct Watch {
+    plan: Arc<dyn ExecutionPlan>,
+    start: Instant,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// What the query has read so far; rows of the result are not counted.
+    pub fn statistics(&self) -> Statistics {
+        Statistics::of(&self.plan, 0, self.start.elapsed())
+    }
+
+    /// How many events the query may read at most; `None` where that is not known.
+    pub fn events(&self) -> Option<u64> {
+        Statistics::events(&self.plan)
+    }
+}
+
 impl Stream for Query {
     type Item = Result<RecordBatch>;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
 use crate::gate;
 
@@ -76,6 +77,15 @@ impl Statistics {
             self.events_matched += matched.unwrap_or(0);
         }
         None
+    }
+
+    /// Events in the files that the plan reads.
+    pub(crate) fn events(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+        if plan.name() == "DataSourceExec" {
+            let all = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok()?;
+            return all.num_rows.get_value().map(|rows| *rows as u64);
+        }
+        plan.children().into_iter().map(Self::events).sum()
     }
 
     /// What the scan would cost in Lake, in US dollars.

@@ -10,6 +10,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 
 use crate::rows::Rows;
+use crate::system;
 use crate::table::EventTable;
 
 /// Decides for a reader what a name in FROM means, and which of its events the reader may see. Asked once a name and
@@ -20,6 +21,11 @@ pub trait Guard: Send + Sync {
     /// # Errors
     /// Of a kind and text that tell the reader nothing that it may not know, such as whether there is one of that name.
     fn open(&self, store: &Store, name: &str) -> crate::Result<(EventDataStore, Rows)>;
+
+    /// Whether the reader may see the tables about the store itself: its log files, digests, coverage.
+    fn opens_system_tables(&self) -> bool {
+        false
+    }
 }
 
 /// Everything of every store.
@@ -29,6 +35,10 @@ pub(crate) struct Open;
 impl Guard for Open {
     fn open(&self, store: &Store, name: &str) -> crate::Result<(EventDataStore, Rows)> {
         Ok((resolve(store, name)?, Rows::All))
+    }
+
+    fn opens_system_tables(&self) -> bool {
+        true
     }
 }
 
@@ -68,17 +78,46 @@ impl<'a> Tables<'a> {
         if let Some((table, _)) = found.get(name) {
             return Ok(Arc::clone(table));
         }
-        let Some(store) = self.store else {
-            return Err(plan_datafusion_err!(
-                "TABLE_NOT_FOUND: event data store '{name}' does not exist: there is no store yet; make one with `cloudtarn ingest SOURCE`"
-            ));
-        };
+        let store = self.store(name)?;
         let (event_data_store, rows) =
             self.guard.open(store, name).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let snapshot = store.snapshot(&event_data_store).map_err(|error| exec_datafusion_err!("{error}"))?;
         let table = provider_as_source(Arc::new(EventTable::new(&snapshot, &self.hidden, rows)?));
         found.insert(name.to_owned(), (Arc::clone(&table), event_data_store));
         Ok(table)
+    }
+}
+
+impl<'a> Tables<'a> {
+    /// The store that the table of this name is looked for in.
+    ///
+    /// # Errors
+    /// `TABLE_NOT_FOUND` if there is no store.
+    pub(crate) fn store(&self, name: &str) -> Result<&'a Store> {
+        self.store.ok_or_else(|| {
+            plan_datafusion_err!(
+                "TABLE_NOT_FOUND: event data store '{name}' does not exist: there is no store yet; make one with `cloudtarn ingest SOURCE`"
+            )
+        })
+    }
+
+    /// A table about the store. Verdicts that are older than the store's content are made anew first.
+    ///
+    /// # Errors
+    /// `TABLE_NOT_FOUND`, with the tables that there are; the store's own.
+    pub(crate) fn system(&self, name: &str) -> Result<Arc<dyn TableSource>> {
+        let store = self.store(name)?;
+        let Some(table) = system::of_name(name) else {
+            let known = system::names().collect::<Vec<_>>().join(", ");
+            return Err(plan_datafusion_err!(
+                "TABLE_NOT_FOUND: table '{}.{name}' does not exist; there are: {known}",
+                system::SCHEMA
+            ));
+        };
+        if system::has_verdicts(table) {
+            cloudtarn_verify::refresh(store, false).map_err(|error| exec_datafusion_err!("STORE_ERROR: {error}"))?;
+        }
+        Ok(provider_as_source(Arc::new(system::table(store, name, table)?)))
     }
 }
 

@@ -6,8 +6,10 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::chunk::{Chunk, Identity, Origin, Rows};
 use crate::column::Rewritten;
+use crate::csv::{self, Header};
+use crate::digest::{Sha256, sha256};
 use crate::error::{Error, Result};
-use crate::form::{self, Visitor};
+use crate::form::{self, Passed, Visitor};
 use crate::inflate::Inflater;
 use crate::schema::EventCategory;
 use crate::split;
@@ -17,6 +19,8 @@ use crate::tape::{Cursor, Parser};
 pub const DEFAULT_MAX_FILE_SIZE: usize = 1 << 30;
 /// Offsets into the text of a chunk have 31 bits in Arrow's views, and strings that had to be rewritten come on top.
 const MAX_CHUNK_BYTES: usize = (1 << 31) - (1 << 26);
+/// Lines that are looked at to see whether every line is a document.
+const FIRST_LINES: usize = 3;
 /// How many documents may lie in each other as strings.
 const MAX_EMBEDDING: usize = 4;
 
@@ -38,16 +42,39 @@ pub struct Decoded {
     pub records: u32,
     /// Records that were not.
     pub broken: Vec<BrokenRecord>,
+    /// Control messages of CloudWatch Logs, which hold no events.
+    pub control_messages: u32,
+    /// Log events of other logs than trails', which came along in what CloudWatch Logs sends.
+    pub other_log_events: u32,
     /// Size of the inflated file in bytes.
     pub inflated: u64,
-    /// Set if the gzip stream was damaged after what was taken.
+    /// Set if the gzip or Zstandard stream was damaged after what was taken.
     pub damage: Option<Error>,
+}
+
+/// What a file holds, whatever becomes of its records: what digests vouch for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Hash of the inflated bytes, all gzip members of them.
+    pub sha256: Sha256,
+    /// Hash of the first gzip member's bytes, if there are several: what others may take for the whole.
+    pub first_member: Option<Sha256>,
+}
+
+impl Content {
+    /// Of inflated bytes, the first of which are the first of several members, if there are several.
+    #[must_use]
+    pub fn of(inflated: &[u8], first_member: Option<usize>) -> Self {
+        let first_member = first_member.and_then(|length| inflated.get(..length)).map(sha256);
+        Self { sha256: sha256(inflated), first_member }
+    }
 }
 
 /// Decodes log files one after the other with reused memory. One a thread.
 pub struct Decoder {
     inflater: Inflater,
     parser: Parser,
+    content: Option<Content>,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -65,7 +92,7 @@ impl Default for Decoder {
 impl Decoder {
     /// A decoder that refuses files which inflate to more than `max_file_size` bytes (at most 2 GiB, less 64 MiB).
     pub fn new(max_file_size: usize) -> Self {
-        Self { inflater: Inflater::new(max_file_size.min(MAX_CHUNK_BYTES)), parser: Parser::new() }
+        Self { inflater: Inflater::new(max_file_size.min(MAX_CHUNK_BYTES)), parser: Parser::new(), content: None }
     }
 
     /// True if the chunk has no room for another file of `inflated` bytes at most.
@@ -74,48 +101,95 @@ impl Decoder {
         used > 0 && used + inflated > MAX_CHUNK_BYTES / 2
     }
 
-    /// Appends the events of one log file, gzipped or not, to `chunk`.
+    /// Appends the events of one log file, compressed or not, to `chunk`.
     ///
     /// # Errors
     /// As [`Error`] tells; then the chunk has no event of this file.
     pub fn decode(&mut self, stored: &[u8], origin: Origin, chunk: &mut Chunk) -> Result<Decoded> {
         let start = chunk.original.len();
+        self.content = None;
         let damage = match self.inflater.append(stored, &mut chunk.original) {
-            Ok(()) => None,
-            Err(error @ Error::Gzip(_)) if chunk.original.len() > start => Some(error),
+            Ok(first_member) => {
+                let inflated = chunk.original.get(start..).unwrap_or_default();
+                self.content = Some(Content::of(inflated, first_member));
+                None
+            }
+            Err(error @ (Error::Gzip(_) | Error::Zstd(_))) if chunk.original.len() > start => Some(error),
             Err(error) => return Err(error),
         };
         let origin_index = chunk.origins.len() as u32;
-        let mut file = File {
-            origin: origin_index,
-            next: 0,
-            records: 0,
-            broken: Vec::new(),
-            embedded: Vec::new(),
-            strays: Vec::new(),
-        };
+        let mut file = File { origin: origin_index, strict: true, ..File::default() };
         let end = chunk.original.len();
         let bom = if chunk.original[start..end].starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let whole = trim(&chunk.original, start + bom..end);
-        if !whole.is_empty() {
-            self.documents(chunk, whole, &mut file);
-            self.embedded(chunk, &mut file);
+        match csv::header(&chunk.original, whole.clone()) {
+            _ if whole.is_empty() => {}
+            Header::Records { column, rows } => self.table(chunk, column, rows..whole.end, &mut file),
+            Header::NoRecords => file.stray(true, whole.start, form::NO_EVENT_JSON.to_owned()),
+            Header::Other => self.documents(chunk, whole.clone(), &mut file),
         }
+        self.embedded(chunk, &mut file);
         let inflated = (end - start) as u64;
         if file.records == 0 {
+            let format = form::of_other_formats(&chunk.original[start..end]);
             chunk.original.truncate(start);
             if let Some(damage) = damage {
                 return Err(damage);
             }
             if let Some(stray) = file.strays.into_iter().next() {
-                return Err(if stray.json { Error::NotCloudTrail(stray.reason) } else { Error::NotJson(stray.reason) });
+                return Err(match format {
+                    _ if stray.json => Error::NotCloudTrail(stray.reason),
+                    Some(format) => Error::NotCloudTrail(format.to_owned()),
+                    None => Error::NotJson(stray.reason),
+                });
+            }
+            if file.other_log_events > 0 {
+                return Err(Error::NotCloudTrail("log events of other logs than a trail's".to_owned()));
             }
         } else {
             chunk.origins.push(origin);
             file.broken.extend(file.strays.into_iter().map(|stray| stray.broken));
             file.broken.sort_by_key(|broken| broken.index);
         }
-        Ok(Decoded { records: file.records, broken: file.broken, inflated, damage })
+        Ok(Decoded {
+            records: file.records,
+            broken: file.broken,
+            control_messages: file.control_messages,
+            other_log_events: file.other_log_events,
+            inflated,
+            damage,
+        })
+    }
+
+    /// Reads the records in a column of the rows in `range`. They are appended to the original without their quotes, and
+    /// their events point there.
+    fn table(&mut self, chunk: &mut Chunk, column: usize, range: Range<usize>, file: &mut File) {
+        let mut at = range.start;
+        while at < range.end {
+            let row = at;
+            let fields;
+            (fields, at) = csv::row(&chunk.original, row, range.end);
+            let field = fields.get(column);
+            let text = field.map(|field| csv::value(&chunk.original, field)).unwrap_or_default();
+            if fields.len() == 1 && text.is_empty() {
+                continue;
+            }
+            let cut = fields.last().is_some_and(|last| !last.complete);
+            let start = chunk.original.len();
+            if cut || text.is_empty() || start + text.len() > MAX_CHUNK_BYTES {
+                file.broken_text(row, if cut { "cut short" } else { "a row without a record" });
+                continue;
+            }
+            chunk.original.extend_from_slice(&text);
+            if let Err(reason) = self.document(chunk, start..start + text.len(), file) {
+                file.broken_text(row, &reason);
+            }
+        }
+    }
+
+    /// What the last file holds; `None` if it could not be inflated to its end.
+    pub fn content(&self) -> Option<Content> {
+        self.content
     }
 
     /// Reads `range` of the original as one document, and as good as it goes if it is none.
@@ -124,7 +198,12 @@ impl Decoder {
             return;
         };
         let lines = split::lines(&chunk.original, range.clone());
-        if lines.len() > 1 && self.parser.parse(&chunk.original[lines[0].clone()], 0, |_| ()).is_ok() {
+        // One document a line: among the first lines one is whole, if not all are.
+        let mut whole_line = |line: &Range<usize>| {
+            let text = &chunk.original[line.clone()];
+            text.starts_with(b"{\"") && self.parser.parse(text, 0, |_| ()).is_ok()
+        };
+        if lines.first().is_some_and(|line| *line != range) && lines.iter().take(FIRST_LINES).any(&mut whole_line) {
             for line in lines {
                 if let Err(reason) = self.document(chunk, line.clone(), file) {
                     self.pieces(chunk, split::values(&chunk.original, line), &reason, file);
@@ -172,7 +251,8 @@ impl Decoder {
             if file.embedded.is_empty() {
                 return;
             }
-            for text in std::mem::take(&mut file.embedded) {
+            for (text, strict) in std::mem::take(&mut file.embedded) {
+                file.strict = strict;
                 let start = chunk.original.len();
                 if start + text.len() > MAX_CHUNK_BYTES {
                     file.broken_text(start, "more embedded text than a chunk holds");
@@ -183,6 +263,7 @@ impl Decoder {
                 self.documents(chunk, range, file);
             }
         }
+        file.strict = true;
         for _ in std::mem::take(&mut file.embedded) {
             file.broken_text(0, "strings in strings in strings");
         }
@@ -203,17 +284,27 @@ struct Stray {
 }
 
 /// State of the file being decoded.
+#[derive(Default)]
 struct File {
     origin: u32,
     next: u32,
     records: u32,
     broken: Vec<BrokenRecord>,
+    control_messages: u32,
+    other_log_events: u32,
     strays: Vec<Stray>,
-    embedded: Vec<String>,
+    /// Documents found as strings, and what `strict` is for them.
+    embedded: Vec<(String, bool)>,
+    /// Whether everything should be a record in what is being read.
+    strict: bool,
 }
 
 impl File {
     fn stray(&mut self, json: bool, offset: usize, reason: String) {
+        if !self.strict {
+            self.other_log_events += 1;
+            return;
+        }
         let broken = BrokenRecord { index: self.next, offset: offset as u64, reason: reason.clone() };
         self.next += 1;
         self.strays.push(Stray { json, reason, broken });
@@ -242,14 +333,25 @@ impl Visitor for Filler<'_> {
         self.file.records += 1;
     }
 
-    fn embedded(&mut self, text: &str) {
-        self.file.embedded.push(text.to_owned());
+    fn embedded(&mut self, text: &str, strict: bool) {
+        // What lies in a document that may be anything may be anything too.
+        self.file.embedded.push((text.to_owned(), strict && self.file.strict));
     }
 
     fn other(&mut self, offset: usize, reason: String) {
         self.file.stray(true, offset, reason);
     }
+
+    fn passed(&mut self, what: Passed) {
+        match what {
+            Passed::Control => self.file.control_messages += 1,
+            Passed::OtherLog => self.file.other_log_events += 1,
+        }
+    }
 }
+
+#[cfg(test)]
+mod forms;
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,9 @@ pub enum Error {
     /// The gzip stream is damaged or cut.
     #[error("gzip stream is damaged: {0}")]
     Gzip(String),
+    /// The Zstandard stream is damaged or cut.
+    #[error("Zstandard stream is damaged: {0}")]
+    Zstd(String),
     /// The inflated size passes the cap that guards against gzip bombs.
     #[error("inflates to more than {limit} bytes; raise the limit with --max-file-size if the file is genuine")]
     TooLarge {

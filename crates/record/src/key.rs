@@ -8,6 +8,10 @@
 //! free text and may itself contain `AWSLogs`, so the grammar is read from the right. Nothing here allocates or
 //! panics: a [`LogKey`] borrows from the key it was read from, and a name outside the grammar is `None`.
 //! (CloudTrail User Guide, "Finding your CloudTrail log files" and "CloudTrail digest file structure".)
+mod log_stream;
+
+pub use log_stream::LogStream;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -116,6 +120,9 @@ impl Kind {
     /// The kinds that CloudTrail delivers.
     pub const DELIVERED: [Self; 5] =
         [Self::CloudTrail, Self::Insight, Self::NetworkActivity, Self::Aggregated, Self::Digest];
+
+    /// Those of them that hold events.
+    pub const EVENTS: [Self; 4] = [Self::CloudTrail, Self::Insight, Self::NetworkActivity, Self::Aggregated];
 
     /// The kind that a folder under an account is for; [`Kind::Other`] when CloudTrail has no such folder.
     #[must_use]

@@ -8,13 +8,15 @@
 //!
 //! [`decode::Decoder`] turns log files, in whatever form they come, into a [`chunk::Chunk`]: columns of views into the
 //! files' text, nothing copied that can be pointed to. [`gather`] makes Arrow arrays of chosen events in a chosen order.
-//! [`schema`] has CloudTrail Lake's columns, [`key`] the grammar of object keys.
+//! [`schema`] has CloudTrail Lake's columns, [`key`] the grammar of object keys, [`digest`] the files that sign log files.
 //!
 //! No input or output, no threads, no async, no DataFusion.
 
 pub mod chunk;
 mod column;
+mod csv;
 pub mod decode;
+pub mod digest;
 pub mod error;
 mod form;
 pub mod gather;
@@ -27,6 +29,6 @@ mod tape;
 pub mod timestamp;
 
 pub use chunk::{Chunk, Identity, Origin};
-pub use decode::{BrokenRecord, Decoded, Decoder};
+pub use decode::{BrokenRecord, Content, Decoded, Decoder};
 pub use error::{Error, Result};
 pub use schema::EventCategory;

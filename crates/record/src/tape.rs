@@ -49,6 +49,10 @@ impl Parser {
 }
 
 fn error_kind(error: &simd_json::Error) -> String {
+    // What the parser calls so is text that begins like nothing it knows.
+    if matches!(error.error(), simd_json::ErrorType::InternalError) {
+        return "no value".to_owned();
+    }
     let text = format!("{:?}", error.error());
     let mut words = String::with_capacity(text.len() + 8);
     for (i, c) in text.chars().enumerate() {

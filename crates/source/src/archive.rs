@@ -1,5 +1,6 @@
 //! Entries of zip files as log files. Nothing is extracted to disk.
-use crate::folder::{io, version};
+use crate::bundle::{BOMB, SEPARATOR, is_bomb, is_bundle};
+use crate::folder::{io, is_sidecar, version};
 use crate::walk::Entry;
 use crate::{Error, Result};
 use bytes::Bytes;
@@ -10,14 +11,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use zip::ZipArchive;
 
-/// Stands between an archive's path and an entry's name.
-pub(crate) const SEPARATOR: &str = "!/";
 /// Archives whose directories are kept between reads.
 const OPEN: usize = 8;
 
 /// Whether a file is a zip archive, by its name.
 pub(crate) fn is_archive(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
+}
+
+/// What to do about an entry that is encrypted.
+pub(crate) const ENCRYPTED: &str = "encrypted; unpack the archive with its password and give the folder instead";
+
+/// Whether a file is hidden, or one of those that macOS adds to archives.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    name.split('/').any(|part| (part.starts_with('.') && part != "..") || part == "__MACOSX")
 }
 
 /// Splits `…/x.zip!/entry`.
@@ -46,15 +53,21 @@ impl Archives {
     /// files and what macOS adds to archives (`__MACOSX`) are passed over.
     pub(crate) fn entries(&self, archive: &Path, tree_path: &str) -> Result<Vec<Result<Entry>>> {
         let opened = self.open(archive)?;
-        let hidden = |name: &str| name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
+        let stored = std::fs::metadata(archive).map_err(|source| io("read", archive, source))?.len();
+        let mut unpacked = 0u64;
         let mut entries = Vec::new();
         for index in 0..opened.len() {
             let entry = opened.by_index_data(index).map_err(|error| broken(&uri(archive, None), &error))?;
             let Some(Ok(name)) = opened.name_for_index(index) else {
                 return Err(broken(&uri(archive, None), &"an entry's name is not text"));
             };
-            if !entry.is_file() || hidden(&name) {
+            let beside = is_sidecar(&name, |of| opened.index_for_name(of).is_some());
+            if !entry.is_file() || is_hidden(&name) || beside {
                 continue;
+            }
+            unpacked = unpacked.saturating_add(entry.size());
+            if is_bomb(stored, unpacked) {
+                return Err(broken(&uri(archive, None), &BOMB));
             }
             let checked = self.check(&uri(archive, Some(&name)), &name, entry.encrypted(), entry.size());
             entries.push(checked.map(|()| Entry {
@@ -67,31 +80,40 @@ impl Archives {
     }
 
     fn check(&self, uri: &str, name: &str, encrypted: bool, size: u64) -> Result<()> {
-        if is_archive(Path::new(name)) {
-            return Err(broken(uri, &"an archive in an archive; unpack the outer one and give the folder instead"));
-        }
         if encrypted {
-            return Err(broken(uri, &"encrypted; unpack the archive with its password and give the folder instead"));
+            return Err(broken(uri, &ENCRYPTED));
         }
-        if size > self.max_entry_bytes {
+        // Bundles are unpacked as a stream, whatever their size.
+        if !is_bundle(name) && size > self.max_entry_bytes {
             return Err(Error::EntryTooLarge { uri: uri.to_owned(), limit: self.max_entry_bytes });
         }
         Ok(())
     }
 
-    /// Unpacks one entry. The size in the archive's directory is a claim; the limit holds for what really comes out.
+    /// Unpacks one entry. What comes out is held to the size that the archive's directory claims.
     pub(crate) fn read(&self, archive: &Path, name: &str) -> Result<Bytes> {
         let uri = uri(archive, Some(name));
         let mut opened = self.open(archive)?;
         let entry = opened.by_name(name).map_err(|error| broken(&uri, &error))?;
         self.check(&uri, name, false, entry.size())?;
-        let mut bytes = Vec::with_capacity(usize::try_from(entry.size().min(1 << 20)).unwrap_or_default());
-        let limit = self.max_entry_bytes;
-        entry.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| broken(&uri, &error))?;
-        if bytes.len() as u64 > limit {
-            return Err(Error::EntryTooLarge { uri, limit });
+        let claimed = entry.size();
+        let mut bytes = Vec::with_capacity(usize::try_from(claimed.min(1 << 20)).unwrap_or_default());
+        entry.take(claimed.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| broken(&uri, &error))?;
+        if bytes.len() as u64 > claimed {
+            return Err(broken(
+                &uri,
+                &"larger than the archive's directory says; the archive is damaged or made to harm",
+            ));
         }
         Ok(bytes.into())
+    }
+
+    /// Lets `work` read an entry as a stream.
+    pub(crate) fn with_entry(&self, archive: &Path, name: &str, work: impl FnOnce(&mut dyn Read)) -> Result<()> {
+        let mut opened = self.open(archive)?;
+        let mut entry = opened.by_name(name).map_err(|error| broken(&uri(archive, Some(name)), &error))?;
+        work(&mut entry);
+        Ok(())
     }
 
     fn open(&self, archive: &Path) -> Result<Opened> {

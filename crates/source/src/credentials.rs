@@ -1,14 +1,18 @@
 //! AWS credentials the way the AWS command line finds them.
 //!
-//! The object store's own client knows keys in the environment, containers and instances. Profiles, SSO, external
-//! processes and assumed roles come from the AWS SDK's chain, which this module puts behind the client's interface.
-use crate::Options;
+//! Environment, profiles, SSO, web identity, containers, instances and external processes are the AWS SDK's chain. This module adds
+//! what the command line has and the chain has not: a profile that is asked for wins over the environment, profiles with an MFA
+//! device, and roles given on the command line.
+use crate::s3::causes;
+use crate::{Options, Roles};
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_smithy_http_client::{Builder, tls};
-use object_store::CredentialProvider;
-use object_store::aws::AwsCredential;
-use std::sync::Arc;
+use aws_types::os_shim_internal::{Env, Fs};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Mutex;
 
@@ -34,47 +38,105 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// Reads environment and shared configuration files. The TLS library is ring, as in the object store's client.
-pub(crate) async fn load(options: &Options) -> SdkConfig {
+/// Where configuration comes from, and what signs.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: SdkConfig,
+    /// `None` if requests are to be left unsigned.
+    pub(crate) provider: Option<SharedCredentialsProvider>,
+}
+
+/// Reads environment and shared configuration files. The TLS library is ring, as in the client for S3.
+pub(crate) async fn load(options: &Options) -> Loaded {
     let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(Builder::new().tls_provider(ring).build_https());
+    let http = Builder::new().tls_provider(ring).build_https();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
     if let Some(region) = &options.region {
         loader = loader.region(Region::new(region.clone()));
     }
-    Box::pin(loader.load()).await
+    let config = Box::pin(loader.load()).await;
+    if options.unsigned {
+        return Loaded { config, provider: None };
+    }
+    let environment = options.keys.is_none() && options.profile.is_none() && variable("AWS_ACCESS_KEY_ID").is_some();
+    let provider = match (&options.keys, &options.profile) {
+        (Some(keys), _) => Some(SharedCredentialsProvider::new(Credentials::new(
+            &keys.id,
+            &keys.secret,
+            keys.token.clone(),
+            None,
+            "given keys",
+        ))),
+        _ if environment => config.credentials_provider(),
+        (None, profile) => {
+            let provider =
+                ProviderConfig::without_region().with_http_client(http).with_region(config.region().cloned());
+            match with_mfa(options, &config, &provider).await {
+                Some(role) => Some(role),
+                // A profile that is asked for comes before what the environment has.
+                None => profile
+                    .as_ref()
+                    .map_or_else(|| config.credentials_provider(), |name| Some(of_profile(&provider, name))),
+            }
+        }
+    };
+    let provider = provider.map(|base| options.roles.over(&config, base));
+    Loaded { config, provider }
 }
 
-/// Why the chain has no credentials.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct NoCredentials(String);
+/// A variable of the environment that is set to something.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
 
-/// The SDK's chain behind the object store's interface, which asks at every request.
+fn of_profile(config: &ProviderConfig, name: &str) -> SharedCredentialsProvider {
+    let profile = ProfileFileCredentialsProvider::builder().configure(config).profile_name(name).build();
+    SharedCredentialsProvider::new(profile)
+}
+
+/// The role of a profile with `mfa_serial`, which the SDK's own chain does not know.
+async fn with_mfa(
+    options: &Options,
+    config: &SdkConfig,
+    provider: &ProviderConfig,
+) -> Option<SharedCredentialsProvider> {
+    let (files, environment) = (Fs::real(), Env::real());
+    let chosen = options.profile.clone().map(Into::into);
+    // A file that cannot be read is told by the SDK's chain, which comes next.
+    let profiles = aws_config::profile::load(&files, &environment, &EnvConfigFiles::default(), chosen).await.ok()?;
+    let profile = profiles.get_profile(profiles.selected_profile())?;
+    let of = |name: &str| profile.get(name).map(ToOwned::to_owned);
+    let (serial, source) = (of("mfa_serial")?, of("source_profile")?);
+    let roles = Roles {
+        arns: vec![of("role_arn")?],
+        external_id: of("external_id"),
+        session_name: of("role_session_name"),
+        duration: of("duration_seconds").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
+        mfa_serial: Some(serial),
+        ask_code: options.roles.ask_code.clone(),
+    };
+    Some(roles.over(config, of_profile(provider, &source)))
+}
+
+/// Credentials that are kept, and renewed before they end.
 #[derive(Debug)]
 pub(crate) struct Chain {
     provider: SharedCredentialsProvider,
     held: Mutex<Option<Held>>,
 }
 
+#[derive(Debug)]
 struct Held {
-    credential: Arc<AwsCredential>,
-    expires: Option<SystemTime>,
+    credentials: Credentials,
     fetched: Instant,
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("expires", &self.expires).finish_non_exhaustive()
-    }
 }
 
 impl Held {
     fn lives_for(&self, margin: Duration) -> bool {
-        self.expires.is_none_or(|expires| SystemTime::now() + margin < expires)
+        self.credentials.expiry().is_none_or(|expires| SystemTime::now() + margin < expires)
     }
 }
 
@@ -82,57 +144,42 @@ impl Chain {
     pub(crate) fn new(provider: SharedCredentialsProvider) -> Self {
         Self { provider, held: Mutex::new(None) }
     }
-}
 
-#[async_trait::async_trait]
-impl CredentialProvider for Chain {
-    type Credential = AwsCredential;
-
-    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+    /// What to sign with now; otherwise why there is nothing.
+    pub(crate) async fn get(&self) -> Result<Credentials, String> {
         let mut held = self.held.lock().await;
         let usable = held.as_ref().filter(|held| held.lives_for(Duration::ZERO));
         if let Some(held) = usable
             && (held.lives_for(MARGIN) || held.fetched.elapsed() < PAUSE)
         {
-            return Ok(Arc::clone(&held.credential));
+            return Ok(held.credentials.clone());
         }
-        match self.provider.provide_credentials().await {
-            Ok(found) => {
-                let credential = Arc::new(AwsCredential {
-                    key_id: found.access_key_id().to_owned(),
-                    secret_key: found.secret_access_key().to_owned(),
-                    token: found.session_token().map(ToOwned::to_owned),
-                });
-                *held = Some(Held {
-                    credential: Arc::clone(&credential),
-                    expires: found.expiry(),
-                    fetched: Instant::now(),
-                });
-                Ok(credential)
+        match (self.provider.provide_credentials().await, usable) {
+            (Ok(credentials), _) => {
+                *held = Some(Held { credentials: credentials.clone(), fetched: Instant::now() });
+                Ok(credentials)
             }
             // Renewal failed, and what is held still works.
-            Err(_) if usable.is_some() => usable.map(|held| Arc::clone(&held.credential)).ok_or_else(none),
-            Err(error) => Err(refused(&error)),
+            (Err(_), Some(held)) => Ok(held.credentials.clone()),
+            (Err(error), None) => Err(causes(&error)),
         }
     }
-}
 
-fn none() -> object_store::Error {
-    object_store::Error::Generic { store: "S3", source: Box::new(NoCredentials("none".to_owned())) }
-}
-
-fn refused(error: &dyn std::error::Error) -> object_store::Error {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    let reasons: Vec<_> = chain.map(ToString::to_string).collect();
-    object_store::Error::Generic { store: "S3", source: Box::new(NoCredentials(reasons.join(": "))) }
+    /// S3 does not take these any more, whatever their own word on when they end.
+    pub(crate) async fn forget(&self, used: &Credentials) {
+        let mut held = self.held.lock().await;
+        if held.as_ref().is_some_and(|held| held.credentials == *used) {
+            *held = None;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use aws_credential_types::Credentials;
     use aws_credential_types::provider::{error::CredentialsError, future};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Hands out credentials that live for some seconds, and fails after some calls.
@@ -162,13 +209,13 @@ mod tests {
         let calls = Arc::new(AtomicUsize::new(0));
         let stub = Stub { seconds, calls: Arc::clone(&calls), works };
         let chain = Chain::new(SharedCredentialsProvider::new(stub));
-        let _ = chain.get_credential().await;
+        let _ = chain.get().await;
         if let Some(held) = chain.held.lock().await.as_mut() {
             held.fetched = held.fetched.checked_sub(PAUSE).unwrap();
         }
-        let second = chain.get_credential().await;
+        let second = chain.get().await;
         assert!(!format!("{chain:?}").contains("hush"));
-        (second.map(|key| key.key_id.clone()).map_err(|error| error.to_string()), calls.load(Ordering::SeqCst))
+        (second.map(|key| key.access_key_id().to_owned()), calls.load(Ordering::SeqCst))
     }
 
     #[tokio::test]
@@ -184,5 +231,18 @@ mod tests {
         assert_eq!(ask_twice(Some(60), 1).await, (Ok("AKID0".to_owned()), 2));
         let (second, _) = ask_twice(Some(0), 1).await;
         assert!(second.unwrap_err().contains("the session ended"));
+    }
+
+    #[tokio::test]
+    async fn credentials_that_s3_refuses_are_asked_for_anew_once() {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let chain =
+            Chain::new(SharedCredentialsProvider::new(Stub { seconds: None, calls: Arc::clone(&calls), works: 9 }));
+        let first = chain.get().await.unwrap();
+        chain.forget(&first).await;
+        let second = chain.get().await.unwrap();
+        chain.forget(&first).await;
+        assert_eq!(chain.get().await.unwrap(), second);
+        assert_eq!((second.access_key_id(), calls.load(Ordering::SeqCst)), ("AKID1", 2));
     }
 }

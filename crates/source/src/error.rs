@@ -45,7 +45,7 @@ pub enum Error {
         /// Where it leads.
         target: PathBuf,
     },
-    /// A zip file, or an entry of one, that cannot be read.
+    /// A bundle, or a member of one, that cannot be read.
     #[error("cannot read `{uri}`: {reason}")]
     Archive {
         /// The archive or its entry.
@@ -53,8 +53,10 @@ pub enum Error {
         /// Why not, and what to do.
         reason: String,
     },
-    /// An entry of a zip file is larger than allowed.
-    #[error("`{uri}` is larger than {limit} bytes when unpacked; unpack the archive and give the folder instead")]
+    /// A member of a bundle, or what is piped in, is larger than allowed.
+    #[error(
+        "`{uri}` is larger than {limit} bytes when unpacked; raise the limit with --max-file-size if it is genuine"
+    )]
     EntryTooLarge {
         /// The entry.
         uri: String,
@@ -62,7 +64,7 @@ pub enum Error {
         limit: u64,
     },
     /// The credentials are valid and not allowed to do this.
-    #[error("access denied to {doing} `{uri}`: allow {action} to the caller ({detail})")]
+    #[error("access denied to {doing} `{uri}`: it takes {action}; look at {policy} (AWS said: {detail})")]
     AccessDenied {
         /// What was tried: `list`, `read`.
         doing: &'static str,
@@ -70,6 +72,8 @@ pub enum Error {
         uri: String,
         /// The IAM action, and on which resource.
         action: String,
+        /// Which policies may lack or deny it.
+        policy: String,
         /// The service's own words.
         detail: String,
     },
@@ -83,8 +87,8 @@ pub enum Error {
     },
     /// No credentials, or such that the service does not accept.
     #[error(
-        "no usable AWS credentials for bucket `{bucket}`: {detail}; set AWS_PROFILE (after `aws sso login` for SSO) or \
-         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or read a public bucket without signing"
+        "no usable AWS credentials for bucket `{bucket}`: {detail}; name a profile with --profile or AWS_PROFILE (after \
+         `aws sso login` for SSO), set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or read a public bucket with --no-sign-request"
     )]
     Credentials {
         /// The bucket that was to be read.
@@ -92,8 +96,30 @@ pub enum Error {
         /// Why not; never a secret.
         detail: String,
     },
+    /// This machine's clock is too far from the service's.
+    #[error("bucket `{bucket}` refuses this machine's time; set the clock ({detail})")]
+    Clock {
+        /// The bucket.
+        bucket: String,
+        /// The service's own words.
+        detail: String,
+    },
+    /// Nobody answered, or not to the end, however often it was tried.
+    #[error(
+        "cannot {doing} `{uri}`: {service} does not answer ({detail}); check network, DNS, proxy and endpoint, and run again"
+    )]
+    Unreached {
+        /// What was tried: `list`, `read`.
+        doing: &'static str,
+        /// The prefix or object.
+        uri: String,
+        /// Which service was asked.
+        service: String,
+        /// What happened at the last try.
+        detail: String,
+    },
     /// The bucket lives elsewhere.
-    #[error("bucket `{bucket}` is not in region `{region}`; set AWS_REGION to the bucket's region ({detail})")]
+    #[error("bucket `{bucket}` is not in region `{region}`; give the bucket's region in AWS_REGION ({detail})")]
     WrongRegion {
         /// The bucket.
         bucket: String,
@@ -125,14 +151,25 @@ pub enum Error {
         uri: String,
     },
     /// Anything else that the object store answers.
-    #[error("cannot {doing} `{uri}`: {source}")]
+    #[error("cannot {doing} `{uri}`: {detail}")]
     Store {
         /// What was tried: `list`, `read`, `open`.
         doing: &'static str,
         /// The prefix or object.
         uri: String,
-        /// The store's own error.
-        source: object_store::Error,
+        /// The store's own words.
+        detail: String,
+    },
+    /// CloudTrail's public keys could not be had.
+    #[error(
+        "cannot fetch CloudTrail's public keys of region `{region}`: {detail}; save them with `aws cloudtrail \
+         list-public-keys --region {region}` and give the file with --keys"
+    )]
+    PublicKeys {
+        /// The region that was asked.
+        region: String,
+        /// Why not.
+        detail: String,
     },
     /// A background task ended early.
     #[error("reading `{uri}` was interrupted; the program is shutting down")]

@@ -2,6 +2,7 @@
 use crate::archive::{Archives, is_archive};
 use crate::walk::{Entry, Level, Tree};
 use crate::{Error, Result};
+use cloudtarn_record::key::{FileName, Kind};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,27 @@ use std::time::UNIX_EPOCH;
 
 /// The scheme of local files' addresses.
 pub(crate) const SCHEME: &str = "file://";
+
+/// What the name of a file ends in that holds the S3 metadata of the file beside it.
+pub(crate) const SIDECAR: &str = ".metadata.json";
+
+/// Whether a file holds the metadata of another, which `exists` in its folder; that of digests is never anything else.
+pub(crate) fn is_sidecar(name: &str, exists: impl Fn(&str) -> bool) -> bool {
+    let of = name.strip_suffix(SIDECAR);
+    let digest = |of: &str| {
+        let file = of.rsplit('/').next().unwrap_or(of);
+        FileName::parse(file).is_some_and(|name| name.kind == Kind::Digest)
+    };
+    of.is_some_and(|of| digest(of) || exists(of))
+}
+
+/// The user metadata in what `aws s3api head-object` prints (or in its `Metadata` alone); nothing if it is something else.
+pub(crate) fn metadata(json: &[u8]) -> Vec<(String, String)> {
+    let document: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+    let pairs = document.get("Metadata").unwrap_or(&document).as_object();
+    let pairs = pairs.into_iter().flatten();
+    pairs.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+}
 
 /// A folder, or a single file, as one walk sees it.
 #[derive(Debug)]
@@ -51,7 +73,8 @@ impl Folder {
             }
         }
         names.sort_unstable();
-        for name in names {
+        let exists = |of: &str| names.binary_search_by(|other| other.as_str().cmp(of)).is_ok();
+        for name in names.iter().filter(|name| !is_sidecar(name, exists)).cloned() {
             let path = folder.join(&name);
             match self.place(&path, &mut level.files) {
                 Ok(true) => level.folders.push(name),

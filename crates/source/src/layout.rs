@@ -2,9 +2,11 @@
 //!
 //! A [`Place`] is computed from the folders' names alone, from the root of the bucket (or file system) downwards, so that
 //! a walk may start anywhere: at the bucket, at an account, at one day. Copies that begin below `AWSLogs/` (`aws s3 sync
-//! s3://bucket/AWSLogs/ .`) are recognised by the names of accounts, services and regions.
+//! s3://bucket/AWSLogs/ .`) are recognised by the names of accounts, services and regions, exports of CloudWatch Logs by the
+//! names of trails' log streams. A bundle is a folder that says nothing.
 use crate::Filter;
-use cloudtarn_record::key::{self, Day, Kind};
+use crate::bundle::is_bundle_segment;
+use cloudtarn_record::key::{self, Day, Kind, LogStream};
 
 /// How far down the layout a folder is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +54,18 @@ impl Place {
     /// The place of a folder in this one.
     pub(crate) fn child(&self, name: &str) -> Self {
         let mut place = self.clone();
+        if is_bundle_segment(name) {
+            return place;
+        }
+        if let (false, Some(stream)) = (self.step == Step::Foreign, LogStream::parse(name)) {
+            return Self {
+                organization: stream.organization.map(str::to_owned),
+                account: Some(stream.account.to_owned()),
+                kind: Some(stream.kind),
+                region: Some(stream.region.to_owned()),
+                ..Self::default()
+            };
+        }
         match self.step {
             _ if name == key::ROOT => {
                 return Self { step: Step::Logs, rooted: true, ..Self::default() };
@@ -184,6 +198,24 @@ mod tests {
             ("AWSLogs/111122223333/CloudTrail/us-east-1/2026/02/30", Step::Outside),
         ] {
             assert_eq!(step(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn log_streams_and_bundles() {
+        let place = Place::of("exports/0a1b/o-exampleorg1_111122223333_CloudTrail_us-east-1_2");
+        assert_eq!((place.step, place.kind), (Step::Outside, Some(Kind::CloudTrail)));
+        assert_eq!((place.account.as_deref(), place.region.as_deref()), (Some("111122223333"), Some("us-east-1")));
+        assert_eq!(place.organization.as_deref(), Some("o-exampleorg1"));
+        let other = Filter { accounts: vec!["444455556666".to_owned()], ..Filter::default() };
+        assert!(!place.wanted(&other));
+        for (bundle, bare) in [
+            ("a/x.tar!/AWSLogs/111122223333", "AWSLogs/111122223333"),
+            ("AWSLogs/111122223333/x.tar.gz!/CloudTrail/us-east-1", "AWSLogs/111122223333/CloudTrail/us-east-1"),
+            ("stdin!/111122223333/CloudTrail", "111122223333/CloudTrail"),
+            ("x.zip!/y.tgz!/CloudTrail", "CloudTrail"),
+        ] {
+            assert_eq!(Place::of(bundle), Place::of(bare), "{bundle}");
         }
     }
 

@@ -1,14 +1,16 @@
 //! One log file, before it is opened.
 use crate::layout::Place;
+use bytes::Bytes;
 use cloudtarn_record::key::{Day, FileName, Kind, region_name};
 
 /// A log file as a listing finds it. What its name and folders do not say is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogObject {
-    /// `s3://bucket/key`, `file:///absolute/path`, or `file:///absolute/path.zip!/entry`; nothing is escaped.
+    /// `s3://bucket/key`, `file:///absolute/path`, `stdin`; of a bundle's member `<bundle's address>!/<name>`. Nothing is
+    /// escaped.
     pub uri: String,
     /// Changes when the content does: an S3 ETag without its quotes, `<size>-<mtime in ns>` of a file,
-    /// `<crc32>-<size>` of a zip's entry.
+    /// `<crc32>-<size>` of a local zip's entry, XXH3-128 of the bytes of another bundle's member.
     pub version: String,
     /// How many bytes reading yields: as stored, still compressed if it is a `.gz`; of a zip's entry when unpacked.
     pub size: u64,
@@ -22,6 +24,15 @@ pub struct LogObject {
     pub account: Option<String>,
     /// The region that delivered it, as AWS spells it. Global services' events lie in files of several regions.
     pub region: Option<String>,
+}
+
+/// A file as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Name and value of its object's user metadata, without the `x-amz-meta-` before the names.
+    pub metadata: Vec<(String, String)>,
 }
 
 impl LogObject {

@@ -4,26 +4,29 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloudtarn_record::EventCategory;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::crash;
 use crate::documents;
 use crate::error::{Error, Result};
-use crate::ledger::{self, Fate, LogFile};
+use crate::ledger::{self, DigestFile, Fate, LogFile};
 use crate::snapshot::{DataFile, EventDataStore, Snapshot};
 
 /// Format of the store, in SQLite's `user_version`.
-const FORMAT: i64 = 1;
-const FILE: &str = "catalog.db";
+const FORMAT: i64 = STEPS.len() as i64;
+/// What makes each format out of the one before it, the first out of nothing.
+const STEPS: [&str; 2] = [include_str!("catalogue.sql"), include_str!("catalogue-2.sql")];
+pub(crate) const FILE: &str = "catalog.db";
 /// Region and account of the ARNs of stores made here: there is no account behind them.
 pub(crate) const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
 /// Name of the event data store that the first ingest makes.
-pub(crate) const DEFAULT_NAME: &str = "default";
+pub const DEFAULT_NAME: &str = "default";
 
 /// A connection to the catalogue of one store.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    connection: Connection,
-    root: PathBuf,
+    pub(crate) connection: Connection,
+    pub(crate) root: PathBuf,
 }
 
 /// What one commit adds.
@@ -38,6 +41,18 @@ pub(crate) struct Addition<'a> {
     pub(crate) log_files: &'a [(LogFile, Vec<u32>)],
     /// Id of the event data store, address and record of events that conflict with another.
     pub(crate) conflicts: &'a [(String, String, i32)],
+    pub(crate) digests: &'a [DigestFile],
+}
+
+/// Days in which nothing new is expected in a folder of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Address of the folder that the years are in.
+    pub folder: String,
+    /// First day, `yyyy-mm-dd`.
+    pub first: String,
+    /// Last day, `yyyy-mm-dd`.
+    pub last: String,
 }
 
 pub(crate) fn now() -> i64 {
@@ -50,25 +65,53 @@ impl Catalogue {
         if !root.join(FILE).is_file() {
             return Err(Error::NoStore(root.to_path_buf()));
         }
-        Self::connect(root)
+        match Self::connect(root) {
+            Err(Error::Catalogue(error)) if is_read_only(&error) => Self::read_only(root).unwrap_or(Err(error.into())),
+            opened => opened,
+        }
+    }
+
+    /// Opens it where nothing can be written; `None` if that needs what an unfinished writer left to be put in order first.
+    fn read_only(root: &Path) -> Option<Result<Self>> {
+        let log = root.join(format!("{FILE}-wal"));
+        if log.metadata().is_ok_and(|log| log.len() > 0) {
+            return None;
+        }
+        // SQLite's own way to say that nobody can change the file. The path may hold what has a meaning in addresses.
+        let path: String = root.join(FILE).to_string_lossy().chars().fold(String::new(), |path, c| match c {
+            '%' => path + "%25",
+            '?' => path + "%3f",
+            '#' => path + "%23",
+            c => path + c.encode_utf8(&mut [0; 4]),
+        });
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(format!("file:{path}?immutable=1"), flags).map_err(Error::from);
+        Some(opened.and_then(|connection| Self::checked(connection, root)))
     }
 
     /// Opens or makes it; the folder must exist.
     pub(crate) fn create(root: &Path) -> Result<Self> {
         let mut catalogue = Self::connect(root)?;
-        let transaction = catalogue.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if format(&transaction)? == 0 {
-            transaction.execute_batch(include_str!("catalogue.sql"))?;
-            transaction.pragma_update(None, "user_version", FORMAT)?;
-        }
-        transaction.execute_batch(documents::SCHEMA)?;
-        transaction.commit()?;
+        catalogue.bring_up()?;
         Ok(catalogue)
     }
 
-    /// For the modules of this crate that have tables of their own.
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
+    /// Makes the tables of this program's format out of those of an older one, or out of none.
+    fn bring_up(&mut self) -> Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found = format(&transaction)?;
+        for step in STEPS.iter().skip(found.max(0) as usize) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.execute_batch(include_str!("sources.sql"))?;
+        transaction.execute_batch(documents::SCHEMA)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    pub(crate) fn is_writable(&self) -> Result<bool> {
+        Ok(!self.connection.is_readonly("main")?)
     }
 
     fn connect(root: &Path) -> Result<Self> {
@@ -78,11 +121,25 @@ impl Catalogue {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        Self::checked(connection, root)
+    }
+
+    /// The catalogue, if this program knows its format.
+    fn checked(connection: Connection, root: &Path) -> Result<Self> {
         let found = format(&connection)?;
         if found > FORMAT {
             return Err(Error::Format { path: root.to_path_buf(), found, known: FORMAT });
         }
-        Ok(Self { connection, root: root.to_path_buf() })
+        let mut catalogue = Self { connection, root: root.to_path_buf() };
+        // Of an older store that cannot be written, the events can still be read.
+        if (1..FORMAT).contains(&found) && catalogue.is_writable()? {
+            catalogue.bring_up()?;
+        }
+        Ok(catalogue)
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// As [`Catalogue::connection`], for transactions.
@@ -206,6 +263,41 @@ impl Catalogue {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// Spans of days that were listed for good, as `yyyy-mm-dd`.
+    pub(crate) fn settled(&self, store: &str) -> Result<Vec<Span>> {
+        // Stores that only older programs wrote have no such table.
+        if !self.connection.table_exists(None, "settled")? {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT folder, first, last FROM settled WHERE event_data_store = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement
+            .query_map([store], |row| Ok(Span { folder: row.get(0)?, first: row.get(1)?, last: row.get(2)? }))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Puts these spans in the place of all that the store has.
+    pub(crate) fn settle(&mut self, store: &str, spans: &[Span]) -> Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute("DELETE FROM settled WHERE event_data_store = ?1", [store])?;
+        for Span { folder, first, last } in spans {
+            transaction
+                .prepare_cached("INSERT INTO settled VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![store, folder, first, last])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// Notes log files that are gone from where they were, and how.
+    pub(crate) fn note_gone(&mut self, store: &str, gone: &[(String, String)]) -> Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (path, how) in gone {
+            let mut statement = transaction.prepare_cached("INSERT OR IGNORE INTO gone VALUES (?1, ?2, ?3, ?4)")?;
+            statement.execute(params![store, path, now(), how])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
     /// One transaction: new files become visible and the fates of their sources known, or neither.
     pub(crate) fn commit(&mut self, addition: &Addition<'_>) -> Result<i64> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -214,6 +306,7 @@ impl Catalogue {
         let snapshot = transaction.last_insert_rowid();
         insert_data_files(&transaction, &self.root, snapshot, addition.data_files)?;
         insert_log_files(&transaction, snapshot, addition.ledger_of, addition.log_files)?;
+        insert_digests(&transaction, snapshot, addition.digests)?;
         {
             let sql = "INSERT INTO conflict (event_data_store, path, record, snapshot) VALUES (?1, ?2, ?3, ?4)";
             let mut statement = transaction.prepare_cached(sql)?;
@@ -221,9 +314,16 @@ impl Catalogue {
                 statement.execute(params![store, path, record, snapshot])?;
             }
         }
+        crash::point("catalogue written");
         transaction.commit()?;
+        crash::point("catalogue committed");
         Ok(snapshot)
     }
+}
+
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode;
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
 fn format(connection: &Connection) -> Result<i64> {
@@ -246,23 +346,15 @@ fn insert_data_files(tx: &Transaction<'_>, root: &Path, snapshot: i64, files: &[
 }
 
 fn insert_log_files(tx: &Transaction<'_>, snapshot: i64, store: &str, files: &[(LogFile, Vec<u32>)]) -> Result<()> {
-    let mut add_folder = tx.prepare_cached("INSERT OR IGNORE INTO folder (path) VALUES (?1)")?;
-    let mut find_folder = tx.prepare_cached("SELECT id FROM folder WHERE path = ?1")?;
     let mut add_file = tx.prepare_cached(
-        "INSERT OR REPLACE INTO log_file VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT OR REPLACE INTO log_file (event_data_store, folder, name, version, snapshot, bytes, inflated, sha256, fate,
+             reason, records, broken, duplicates, content, first_member)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     let mut add_broken = tx.prepare_cached("INSERT INTO broken_record VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
-    let mut last: Option<(&str, i64)> = None;
+    let mut folders = Folders::new(tx)?;
     for (file, duplicates) in files {
-        let (folder, name) = ledger::split(&file.path);
-        let folder_id = match last {
-            Some((known, id)) if known == folder => id,
-            _ => {
-                add_folder.execute([folder])?;
-                find_folder.query_row([folder], |row| row.get(0))?
-            }
-        };
-        last = Some((folder, folder_id));
+        let (folder_id, name) = folders.place(&file.path)?;
         add_file.execute(params![
             store,
             folder_id,
@@ -277,11 +369,64 @@ fn insert_log_files(tx: &Transaction<'_>, snapshot: i64, store: &str, files: &[(
             file.records,
             file.broken.len() as i64,
             ledger::encode(duplicates),
+            file.content.map(|content| content.sha256),
+            file.content.and_then(|content| content.first_member),
         ])?;
         for broken in &file.broken {
             let offset = broken.offset as i64;
             add_broken.execute(params![store, folder_id, name, file.version, broken.index, offset, broken.reason])?;
         }
+    }
+    Ok(())
+}
+
+/// The ids of folders, made as they are met.
+pub(crate) struct Folders<'a> {
+    add: CachedStatement<'a>,
+    find: CachedStatement<'a>,
+    last: Option<(String, i64)>,
+}
+
+impl<'a> Folders<'a> {
+    pub(crate) fn new(tx: &'a Connection) -> Result<Self> {
+        Ok(Self {
+            add: tx.prepare_cached("INSERT OR IGNORE INTO folder (path) VALUES (?1)")?,
+            find: tx.prepare_cached("SELECT id FROM folder WHERE path = ?1")?,
+            last: None,
+        })
+    }
+
+    /// The folder's id and the name in it of an address.
+    pub(crate) fn place<'p>(&mut self, path: &'p str) -> Result<(i64, &'p str)> {
+        let (folder, name) = ledger::split(path);
+        if let Some((known, id)) = &self.last
+            && known == folder
+        {
+            return Ok((*id, name));
+        }
+        self.add.execute([folder])?;
+        let id = self.find.query_row([folder], |row| row.get(0))?;
+        self.last = Some((folder.to_owned(), id));
+        Ok((id, name))
+    }
+}
+
+fn insert_digests(tx: &Transaction<'_>, snapshot: i64, digests: &[DigestFile]) -> Result<()> {
+    let mut add = tx.prepare_cached("INSERT OR REPLACE INTO digest_file VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    let mut folders = Folders::new(tx)?;
+    for digest in digests {
+        let (folder, name) = folders.place(&digest.path)?;
+        let metadata = &digest.metadata;
+        add.execute(params![
+            folder,
+            name,
+            digest.version,
+            snapshot,
+            digest.body,
+            metadata.signature,
+            metadata.algorithm,
+            metadata.generated,
+        ])?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::crash;
 use crate::error::{Result, io};
 
 /// What names end in while a file is being written; swept at the next start.
@@ -38,8 +39,13 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
 
 /// Syncs a file written under its temporary name and gives it its own. The folder must be synced after.
 pub(crate) fn publish(file: &File, path: &Path) -> Result<()> {
+    let kind = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    crash::point(&format!("{kind} written"));
     file.sync_all().map_err(io("syncing", path))?;
-    fs::rename(temporary(path), path).map_err(io("renaming to", path))
+    crash::point(&format!("{kind} synced"));
+    fs::rename(temporary(path), path).map_err(io("renaming to", path))?;
+    crash::point(&format!("{kind} renamed"));
+    Ok(())
 }
 
 /// Writes a small file durably.

@@ -56,7 +56,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The catalogue refused.
-    #[error("catalogue `catalog.db`: {0}")]
+    #[error("catalogue `catalog.db`: {reason}{advice}", reason = .0, advice = advice(.0))]
     Catalogue(#[from] rusqlite::Error),
     /// A Parquet file could not be written.
     #[error("writing `{path}`: {source}")]
@@ -77,6 +77,24 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+}
+
+/// What to do about an error of SQLite.
+fn advice(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "; another program holds it locked: close that program and run again"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "; it is damaged: put it back from a backup, or ingest into a new folder"
+        }
+        Some(ErrorCode::DiskFull) => "; make room on the disk and run again",
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "; the store must be writable for this: check the folder's permissions and that its disk is not read-only"
+        }
+        _ => "",
+    }
 }
 
 /// The crate's result.

@@ -1,6 +1,7 @@
 //! The ledger: what became of every log file.
 
-use cloudtarn_record::BrokenRecord;
+use cloudtarn_record::digest::signature::Metadata;
+use cloudtarn_record::{BrokenRecord, Content};
 use serde::{Deserialize, Serialize};
 
 /// What became of a log file.
@@ -15,6 +16,8 @@ pub enum Fate {
     NotCloudTrail(String),
     /// It could not be read, and why; or only in part.
     Broken(String),
+    /// A bundle that was read to its end: its members are in the ledger by addresses of their own.
+    Unpacked,
 }
 
 impl Fate {
@@ -25,6 +28,7 @@ impl Fate {
             Self::Empty => "empty",
             Self::NotCloudTrail(_) => "not cloudtrail",
             Self::Broken(_) => "broken",
+            Self::Unpacked => "unpacked",
         }
     }
 
@@ -32,7 +36,7 @@ impl Fate {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::NotCloudTrail(reason) | Self::Broken(reason) => Some(reason),
-            Self::TakenIn | Self::Empty => None,
+            Self::TakenIn | Self::Empty | Self::Unpacked => None,
         }
     }
 
@@ -40,6 +44,7 @@ impl Fate {
         Some(match word {
             "taken in" => Self::TakenIn,
             "empty" => Self::Empty,
+            "unpacked" => Self::Unpacked,
             "not cloudtrail" => Self::NotCloudTrail(reason.unwrap_or_default()),
             "broken" => Self::Broken(reason.unwrap_or_default()),
             _ => return None,
@@ -50,7 +55,7 @@ impl Fate {
 /// One log file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFile {
-    /// Address: `s3://bucket/key`, `file:///…`.
+    /// Address: `s3://bucket/key`, `file:///…`, of a bundle's member `<bundle's address>!/<name>`.
     pub path: String,
     /// Version at that address; with the path it says which bytes were read.
     pub version: String,
@@ -60,12 +65,27 @@ pub struct LogFile {
     pub inflated: u64,
     /// SHA-256 of the stored bytes.
     pub sha256: [u8; 32],
+    /// Hashes of the inflated bytes, which digests vouch for; `None` if the file could not be inflated to its end.
+    pub content: Option<Content>,
     /// What became of it.
     pub fate: Fate,
     /// Events it gave, duplicates counted.
     pub records: u32,
     /// Records it has that could not be read.
     pub broken: Vec<BrokenRecord>,
+}
+
+/// One digest file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestFile {
+    /// Address: `s3://bucket/key`, `file:///…`.
+    pub path: String,
+    /// Version at that address.
+    pub version: String,
+    /// Its bytes as stored.
+    pub body: Vec<u8>,
+    /// Its signature, where the source had it.
+    pub metadata: Metadata,
 }
 
 /// Folder with its slash, and name, of an address.

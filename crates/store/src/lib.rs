@@ -19,25 +19,35 @@ use std::path::{Path, PathBuf};
 use cloudtarn_record::EventCategory;
 
 mod catalogue;
+mod crash;
 mod disk;
 mod documents;
 mod duplicates;
 mod error;
+mod evidence;
 mod identities;
 mod ledger;
 mod manifest;
 mod parquet_file;
+mod provenance;
 pub mod selector;
 mod settings;
+mod sightings;
 mod snapshot;
+mod system;
 mod writer;
 
+pub use catalogue::{DEFAULT_NAME, Span};
 pub use documents::Document;
 pub use error::{Error, Result};
-pub use ledger::{Fate, LogFile};
+pub use evidence::{DigestRow, Entry, HourVerdict, LogRow, Object, Verdict, VerdictRow, Verdicts};
+pub use ledger::{DigestFile, Fate, LogFile};
+pub use provenance::Provenance;
 pub use selector::AdvancedEventSelector;
 pub use settings::Settings;
+pub use sightings::{Known, Sightings};
 pub use snapshot::{Bound, ColumnStatistics, DataFile, EventDataStore, Snapshot};
+pub use system::{Cell, ColumnKind, SystemTable};
 pub use writer::{Committed, Writer};
 
 use catalogue::Catalogue;
@@ -137,6 +147,22 @@ impl Store {
     /// The catalogue's.
     pub fn fate(&self, store: &EventDataStore, path: &str, version: &str) -> Result<Option<Fate>> {
         self.catalogue().fate(&store.id, path, version)
+    }
+
+    /// Begins to compare a listing with the ledger.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn sightings(&self, store: &EventDataStore) -> Result<Sightings> {
+        Sightings::begin(&self.root, store)
+    }
+
+    /// Days of buckets' folders that were listed for good.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn settled(&self, store: &EventDataStore) -> Result<Vec<Span>> {
+        self.catalogue().settled(&store.id)
     }
 
     /// Record indexes of a log file that were dropped as duplicates, ascending.

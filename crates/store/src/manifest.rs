@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use cloudtarn_record::digest::hex;
 use serde::Serialize;
 
 use crate::catalogue::{Addition, now, relative};
@@ -20,6 +21,7 @@ struct Manifest<'a> {
     data_files: Vec<Data<'a>>,
     log_files: Vec<Log<'a>>,
     conflicts: Vec<(&'a str, &'a str, i32)>,
+    digests: Vec<Digest<'a>>,
 }
 
 #[derive(Serialize)]
@@ -48,6 +50,8 @@ struct Log<'a> {
     bytes: u64,
     inflated: u64,
     sha256: String,
+    content: Option<String>,
+    first_member: Option<String>,
     fate: &'a str,
     reason: Option<&'a str>,
     records: u32,
@@ -55,11 +59,22 @@ struct Log<'a> {
     duplicates: &'a [u32],
 }
 
+#[derive(Serialize)]
+struct Digest<'a> {
+    path: &'a str,
+    version: &'a str,
+    /// The stored bytes, in hexadecimal digits.
+    body: String,
+    signature: Option<&'a str>,
+    algorithm: Option<&'a str>,
+    generated: Option<&'a str>,
+}
+
 /// Writes the manifest of a commit, durably.
 pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<'_>) -> Result<()> {
     let path = root.join(addition.manifest);
     let manifest = Manifest {
-        format: 1,
+        format: 2,
         created: now(),
         event_data_stores: stores
             .iter()
@@ -86,7 +101,9 @@ pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<
                 version: &file.version,
                 bytes: file.bytes,
                 inflated: file.inflated,
-                sha256: file.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+                sha256: hex(&file.sha256),
+                content: file.content.map(|content| hex(&content.sha256)),
+                first_member: file.content.and_then(|content| content.first_member).map(|hash| hex(&hash)),
                 fate: file.fate.as_str(),
                 reason: file.fate.reason(),
                 records: file.records,
@@ -95,6 +112,18 @@ pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<
             })
             .collect(),
         conflicts: addition.conflicts.iter().map(|(s, p, r)| (s.as_str(), p.as_str(), *r)).collect(),
+        digests: addition
+            .digests
+            .iter()
+            .map(|digest| Digest {
+                path: &digest.path,
+                version: &digest.version,
+                body: hex(&digest.body),
+                signature: digest.metadata.signature.as_deref(),
+                algorithm: digest.metadata.algorithm.as_deref(),
+                generated: digest.metadata.generated.as_deref(),
+            })
+            .collect(),
     };
     let failed = |error: std::io::Error| io("writing", &path)(error);
     let mut encoder = zstd::Encoder::new(Vec::new(), 0).map_err(failed)?;

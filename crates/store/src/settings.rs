@@ -141,8 +141,15 @@ impl Store {
     pub fn remove_event_data_store(&self, store: &EventDataStore) -> Result<()> {
         let mut catalogue = self.catalogue();
         let transaction = catalogue.connection_mut().transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for table in ["data_file", "log_file", "broken_record", "conflict"] {
-            transaction.execute(&format!("DELETE FROM {table} WHERE event_data_store = ?1"), [&store.id])?;
+        // Tables may refer to each other; at the end nothing refers to the store.
+        transaction.pragma_update(None, "defer_foreign_keys", true)?;
+        let of_stores =
+            "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'event_data_store'
+                         WHERE m.type = 'table'";
+        let tables: Vec<String> =
+            transaction.prepare(of_stores)?.query_map([], |row| row.get(0))?.collect::<std::result::Result<_, _>>()?;
+        for table in tables {
+            transaction.execute(&format!("DELETE FROM \"{table}\" WHERE event_data_store = ?1"), [&store.id])?;
         }
         transaction.execute("DELETE FROM document WHERE kind = ?1 AND id = ?2", [KIND, &store.id])?;
         transaction.execute("DELETE FROM event_data_store WHERE id = ?1", [&store.id])?;

@@ -9,12 +9,13 @@ use cloudtarn_record::gather::{Chunks, Place};
 use cloudtarn_record::{Chunk, EventCategory};
 use rayon::prelude::*;
 
-use crate::catalogue::{Addition, Catalogue, DEFAULT_NAME, relative};
+use crate::catalogue::{Addition, Catalogue, DEFAULT_NAME, FILE as CATALOGUE, Span, relative};
+use crate::crash;
 use crate::disk;
 use crate::duplicates;
 use crate::error::{Error, Result, io};
 use crate::identities;
-use crate::ledger::LogFile;
+use crate::ledger::{DigestFile, LogFile};
 use crate::manifest;
 use crate::parquet_file;
 use crate::selector;
@@ -89,8 +90,11 @@ impl Writer {
             TryLockError::WouldBlock => Error::Busy(root.clone()),
             TryLockError::Error(error) => io("locking", &lock_path)(error),
         })?;
+        refuse_lost_catalogue(&root)?;
         let mut catalogue = Catalogue::create(&root)?;
+        crash::point("catalogue made");
         sweep(&root, &catalogue)?;
+        crash::point("swept");
         let existing = catalogue.event_data_stores()?.into_iter().find(|store| store.name.eq_ignore_ascii_case(&name));
         let main = match existing {
             Some(store) => store,
@@ -117,12 +121,28 @@ impl Writer {
         &self.main
     }
 
+    /// Replaces what is known of the days that were listed for good.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn settle(&mut self, spans: &[Span]) -> Result<()> {
+        self.catalogue.settle(&self.main.id, spans)
+    }
+
+    /// Notes log files, by address, that are not where they were any more, and how that showed. Their events stay.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn note_gone(&mut self, gone: &[(String, String)]) -> Result<()> {
+        self.catalogue.note_gone(&self.main.id, gone)
+    }
+
     /// Makes the events of `chunks` and the fates of the log files that they came from (and of such as gave none) visible, at
-    /// once. After a crash at any point either all of it is there or nothing.
+    /// once, and the digests with them. After a crash at any point either all of it is there or nothing.
     ///
     /// # Errors
     /// The file system's and the catalogue's; then nothing was committed.
-    pub fn commit(&mut self, chunks: Vec<Chunk>, log_files: Vec<LogFile>) -> Result<Committed> {
+    pub fn commit(&mut self, chunks: Vec<Chunk>, log_files: Vec<LogFile>, digests: &[DigestFile]) -> Result<Committed> {
         let chunks = Chunks::new(chunks);
         let mut committed = Committed::default();
         let mut data_files: Vec<(String, DataFile)> = Vec::new();
@@ -184,6 +204,7 @@ impl Writer {
             ledger_of: &self.main.id,
             log_files: &log_files,
             conflicts: &conflicts,
+            digests,
         };
         manifest::write(&self.root, &self.catalogue.event_data_stores()?, &addition)?;
         self.catalogue.commit(&addition)?;
@@ -273,6 +294,18 @@ fn day_name(time: i64) -> String {
         .map_or_else(|| "unknown".to_owned(), |time| time.format("%Y-%m-%d").to_string())
 }
 
+/// A catalogue that is not there, or empty, beside commits that are: to begin anew would sweep all data away.
+fn refuse_lost_catalogue(root: &Path) -> Result<()> {
+    let path = root.join(CATALOGUE);
+    let begun = fs::read_dir(root.join(COMMITS)).is_ok_and(|mut commits| commits.next().is_some());
+    if begun && fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
+        let reason =
+            "it is missing or empty, but the store has commits; put it back from a backup, or ingest into a new folder";
+        return Err(Error::Damaged { path, reason: reason.to_owned() });
+    }
+    Ok(())
+}
+
 /// Removes what is in the store's folders but not in the catalogue: a writer that was killed left it.
 fn sweep(root: &Path, catalogue: &Catalogue) -> Result<()> {
     let mut known: HashSet<String> = HashSet::new();
@@ -329,6 +362,7 @@ mod tests {
             bytes: text.len() as u64,
             inflated: decoded.inflated,
             sha256: [7; 32],
+            content: None,
             fate: if decoded.records == 0 { Fate::Empty } else { Fate::TakenIn },
             records: decoded.records,
             broken: decoded.broken,
@@ -337,7 +371,7 @@ mod tests {
     }
 
     fn commit(root: &Path, (chunks, files): (Vec<Chunk>, Vec<LogFile>)) -> Committed {
-        Writer::begin(root, None).unwrap().commit(chunks, files).unwrap()
+        Writer::begin(root, None).unwrap().commit(chunks, files, &[]).unwrap()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The server: s3s over a folder, signatures checked, with [`Faults`] between it and the network.
+//! The server: s3s over a folder or over memory, signatures checked, with [`Faults`] between it and the network.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use futures::StreamExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderValue, TRANSFER_ENCODING};
 use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -18,12 +18,19 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::faults::{Class, Fault, Faults};
+use crate::faults::{Class, Fault, Faults, Seen};
+use crate::memory::Memory;
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 const ACCESS_KEY: &str = "AKIATESTKITEXAMPLE00";
 const SECRET_KEY: &str = "testkit/secret/EXAMPLEKEY";
+/// Other access keys with the same secret, for credentials that change.
+const OTHER_KEYS: [&str; 3] = ["AKIATESTKITEXAMPLE01", "AKIATESTKITEXAMPLE02", "AKIATESTKITEXAMPLE03"];
+
+/// Buckets in memory, as a service.
+#[derive(Debug)]
+pub(crate) struct Buckets(pub(crate) Arc<Memory>);
 
 /// A running server on 127.0.0.1. Buckets are the folders directly below the one it serves, objects the files in them.
 /// Requests must be signed (signature version 4, any Region). Dropping it closes the port and all connections.
@@ -42,8 +49,23 @@ impl S3Server {
     pub async fn start(folder: &Path) -> io::Result<Self> {
         let files = s3s_fs::FileSystem::new(folder)
             .map_err(|e| io::Error::other(format!("cannot serve {}: {e:?}", folder.display())))?;
-        let mut service = S3ServiceBuilder::new(files);
-        service.set_auth(s3s::auth::SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        Self::serve(S3ServiceBuilder::new(files)).await
+    }
+
+    /// Serve buckets in memory on a free port, on the current tokio runtime.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn start_in_memory(memory: Arc<Memory>) -> io::Result<Self> {
+        Self::serve(S3ServiceBuilder::new(Buckets(memory))).await
+    }
+
+    async fn serve(mut service: S3ServiceBuilder) -> io::Result<Self> {
+        let mut keys = s3s::auth::SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
+        for key in OTHER_KEYS {
+            keys.register(key.to_owned(), SECRET_KEY.into());
+        }
+        service.set_auth(keys);
         let service = service.build();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -62,7 +84,12 @@ impl S3Server {
         ACCESS_KEY
     }
 
-    /// The secret of [`S3Server::access_key`].
+    /// Access keys that are accepted too, with the same secret.
+    pub fn other_access_keys(&self) -> [&'static str; 3] {
+        OTHER_KEYS
+    }
+
+    /// The secret of all access keys.
     pub fn secret_key(&self) -> &'static str {
         SECRET_KEY
     }
@@ -103,9 +130,53 @@ fn class(request: &Request<Incoming>) -> Class {
     }
 }
 
+/// Counts a request as under way until it is dropped.
+struct Active<'a>(&'a Faults);
+
+impl Drop for Active<'_> {
+    fn drop(&mut self) {
+        self.0.done();
+    }
+}
+
 async fn answer(request: Request<Incoming>, service: S3Service, faults: Arc<Faults>) -> io::Result<Response<Body>> {
     let class = class(&request);
-    let fault = faults.take(class, &request.uri().to_string());
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authorization = header("authorization");
+    let scope =
+        authorization.split_once("Credential=").and_then(|(_, rest)| rest.split(',').next()).unwrap_or_default();
+    let now = chrono::Utc::now();
+    let signed = chrono::NaiveDateTime::parse_from_str(header("x-amz-date"), "%Y%m%dT%H%M%SZ");
+    let verdict = faults.take(&Seen {
+        class,
+        uri: &request.uri().to_string(),
+        scope,
+        ahead: signed.map_or(0, |signed| (signed.and_utc() - now).num_seconds()),
+        pays: !header("x-amz-request-payer").is_empty(),
+    });
+    let active = Active(&faults);
+    if !verdict.latency.is_zero() {
+        tokio::time::sleep(verdict.latency).await;
+    }
+    let answered = fault(verdict.fault, class, request, service).await;
+    drop(active);
+    let mut response = answered?;
+    if let Some(region) = verdict.region.and_then(|region| HeaderValue::from_str(&region).ok()) {
+        response.headers_mut().insert("x-amz-bucket-region", region);
+    }
+    let told = (now + chrono::TimeDelta::seconds(verdict.clock)).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&told) {
+        response.headers_mut().insert(DATE, date);
+    }
+    Ok(response)
+}
+
+async fn fault(
+    fault: Option<Fault>,
+    class: Class,
+    request: Request<Incoming>,
+    service: S3Service,
+) -> io::Result<Response<Body>> {
     match fault {
         Some(Fault::SlowDown) => {
             return Ok(refusal(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."));
@@ -113,14 +184,21 @@ async fn answer(request: Request<Incoming>, service: S3Service, faults: Arc<Faul
         Some(Fault::AccessDenied) => {
             return Ok(refusal(StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"));
         }
+        Some(Fault::Refuse(status, code, message)) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return Ok(refusal(status, code, message));
+        }
         Some(Fault::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
         Some(Fault::Stall(time)) => tokio::time::sleep(time).await,
-        Some(Fault::Truncate | Fault::StallBody(_)) | None => {}
+        Some(Fault::Truncate | Fault::Short | Fault::StallBody(_)) | None => {}
     }
     let broken = |e: &dyn std::fmt::Debug| io::Error::other(format!("{e:?}"));
     let response = Service::call(&service, request).await.map_err(|e| broken(&e))?;
     let (mut head, body) = response.into_parts();
-    let bytes = BodyExt::collect(body).await.map_err(|e| broken(&e))?.to_bytes();
+    let mut bytes = BodyExt::collect(body).await.map_err(|e| broken(&e))?.to_bytes();
+    if fault == Some(Fault::Short) {
+        bytes.truncate(bytes.len() / 2);
+    }
     if class != Class::Head {
         head.headers.remove(TRANSFER_ENCODING);
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));

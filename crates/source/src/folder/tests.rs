@@ -91,3 +91,21 @@ async fn names_that_are_not_text_and_files_that_are_none() {
     let listed = list(folder.path()).await;
     assert!(matches!(listed.as_slice(), [Err(Error::NotUtf8 { .. }), Ok(_)]), "{listed:?}");
 }
+
+#[tokio::test]
+async fn metadata_beside_a_file_belongs_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.json.gz"), b"a").unwrap();
+    fs::write(folder.path().join("a.json.gz.metadata.json"), br#"{"Metadata":{"signature":"00","n":1}}"#).unwrap();
+    fs::write(folder.path().join("b.metadata.json"), b"{}").unwrap();
+    let digest = "111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20260302T010000Z.json.gz.metadata.json";
+    fs::write(folder.path().join(digest), b"{}").unwrap();
+    let source = Source::open(folder.path().to_str().unwrap(), &Options::default()).await.unwrap();
+    let listed: Vec<_> = source.list(&Filter::default()).collect().await;
+    let listed: Vec<LogObject> = listed.into_iter().map(Result::unwrap).collect();
+    let names: Vec<_> = listed.iter().map(|object| object.uri.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["a.json.gz", "b.metadata.json"]);
+    let stored = source.fetch(&listed[0]).await.unwrap();
+    assert_eq!((stored.bytes.as_ref(), stored.metadata), (b"a".as_slice(), vec![("signature".into(), "00".into())]));
+    assert_eq!(source.fetch(&listed[1]).await.unwrap().metadata, []);
+}

@@ -29,7 +29,8 @@ impl Tree for Stub {
         let folders: BTreeSet<_> =
             below.clone().filter_map(|rest| rest.split_once('/')).map(|(name, _)| name).collect();
         let files = below.filter(|rest| !rest.contains('/')).map(|name| Ok(stub_entry(&format!("{prefix}{name}"))));
-        Ok(Level { folders: folders.into_iter().map(ToOwned::to_owned).collect(), files: files.collect() })
+        let folders = folders.into_iter().map(ToOwned::to_owned).collect();
+        Ok(Level { folders, files: files.collect(), ..Level::default() })
     }
 
     fn uri(&self, path: &str) -> String {
@@ -50,7 +51,7 @@ fn stub(files: impl IntoIterator<Item = String>) -> Arc<Stub> {
 }
 
 async fn list(tree: &Arc<Stub>, root: &str, filter: &Filter) -> Vec<Result<LogObject>> {
-    walk(Arc::clone(tree), root.to_owned(), filter.clone()).collect().await
+    walk(Arc::clone(tree), root.to_owned(), filter.clone(), Settled::default(), Arc::default()).collect().await
 }
 
 async fn paths(tree: &Arc<Stub>, root: &str, filter: &Filter) -> Vec<String> {
@@ -169,6 +170,30 @@ async fn an_error_names_its_folder_and_the_walk_goes_on() {
 }
 
 #[tokio::test]
+async fn settled_days_are_not_asked_for_and_failures_are_reported() {
+    let refused = format!("AWSLogs/{A}/CloudTrail/eu-west-1/2026/01/02");
+    let tree = Arc::new(Stub { files: bucket().into_iter().collect(), refused: vec![refused], ..Stub::default() });
+    let mut settled = Settled::default();
+    let folder = format!("stub:AWSLogs/{B}/CloudTrail/us-east-1");
+    settled.add(&folder, day("2025-01-01").unwrap(), day("2026-01-31").unwrap());
+    let filter = Filter { kinds: vec![Kind::CloudTrail], since: day("2025-06-01"), ..Filter::default() };
+    let report = Arc::<Mutex<crate::Report>>::default();
+    let listed: Vec<_> = walk(Arc::clone(&tree), String::new(), filter, settled, Arc::clone(&report)).collect().await;
+    assert_eq!(listed.iter().filter(|item| item.is_ok()).count(), 20 - 3 - 1);
+    let below = format!("AWSLogs/{B}/CloudTrail/us-east-1/");
+    let asked = tree.asked.lock().unwrap().clone();
+    let asked: Vec<_> = asked.iter().filter_map(|path| path.strip_prefix(&below)).collect();
+    assert_eq!(asked, ["2026", "2026/02", "2026/02/01", "2027", "2027/01", "2027/01/01"]);
+    let report = report.lock().unwrap().clone();
+    assert!(!report.complete && report.visited.len() == 4, "{report:?}");
+    for visited in &report.visited {
+        let fails = visited.folder == format!("stub:AWSLogs/{A}/CloudTrail/eu-west-1");
+        assert_eq!(visited.failed, day("2026-01-02").filter(|_| fails), "{visited:?}");
+        assert_eq!(Some(visited.first), day("2025-06-01"));
+    }
+}
+
+#[tokio::test]
 async fn nothing_at_the_root_is_an_error_and_nothing_wanted_is_not() {
     let tree = stub(bucket());
     let listed = list(&tree, "AWSLog", &Filter::default()).await;
@@ -180,7 +205,8 @@ async fn nothing_at_the_root_is_an_error_and_nothing_wanted_is_not() {
 #[tokio::test]
 async fn a_walk_nobody_follows_stops() {
     let tree = stub(bucket());
-    let mut walking = Box::pin(walk(Arc::clone(&tree), String::new(), Filter::default()));
+    let mut walking =
+        Box::pin(walk(Arc::clone(&tree), String::new(), Filter::default(), Settled::default(), Arc::default()));
     assert!(walking.next().await.is_some());
     drop(walking);
     for _ in 0..1000 {
