@@ -309,19 +309,18 @@ fn containers_instances_web_identities_and_sso() {
         let start = "https://example.awsapps.com/start";
         let cache = served.folder.path().join(".aws/sso/cache");
         fs::create_dir_all(&cache).unwrap();
-        let login = |expires: &str| {
-            // The file's name is the SHA-1 of the start URL.
-            let text =
-                format!(r#"{{"accessToken":"t","expiresAt":"{expires}","region":"us-east-1","startUrl":"{start}"}}"#);
-            fs::write(cache.join("e8be5486177c5b5392bd9aa76563515b29358e6e.json"), text).unwrap();
-        };
+        // The file's name is the SHA-1 of the start URL.
+        let text_of = format!(
+            r#"{{"accessToken":"t","expiresAt":"2099-01-01T00:00:00Z","region":"us-east-1","startUrl":"{start}"}}"#
+        );
+        fs::write(cache.join("e8be5486177c5b5392bd9aa76563515b29358e6e.json"), text_of).unwrap();
         let config = format!(
             "[profile sso]\nsso_start_url = {start}\nsso_region = us-east-1\nsso_account_id = 111122223333\nsso_role_name = reader\n"
         );
         let variables = [("HOME", text(served.folder.path())), ("AWS_ENDPOINT_URL_SSO", sso.as_str())];
-        login("2099-01-01T00:00:00Z");
         well(&configured(served, &config, &["--profile", "sso"], &variables).await);
-        login("2020-01-01T00:00:00Z");
+        // Who has not logged in is told to.
+        fs::remove_dir_all(&cache).unwrap();
         let ended = configured(served, &config, &["--profile", "sso"], &variables).await;
         assert!(ended.code == Some(1) && ended.err.contains("aws sso login"), "{}", ended.err);
     });

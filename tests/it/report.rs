@@ -302,7 +302,8 @@ fn completions_and_manual_pages_are_whole() {
 fn commands(path: &[&str]) -> Vec<String> {
     let help = run(&[path, &["--help"]].concat()).out;
     let list = help.split_once("Commands:\n").map(|(_, list)| list).unwrap_or_default();
-    let names = list.lines().take_while(|line| !line.is_empty());
+    // Lines that go on are indented deeper.
+    let names = list.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
     names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 

@@ -37,9 +37,14 @@ pub struct Stored {
 
 impl LogObject {
     /// Describes a file by its path, from a bucket's or file system's root.
+    #[cfg(test)]
     pub(crate) fn describe(uri: String, path: &str, version: String, size: u64) -> Self {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-        let place = Place::of(folder);
+        Self::within(&Place::of(folder), file, uri, version, size)
+    }
+
+    /// Describes a file of a folder whose place is known.
+    pub(crate) fn within(place: &Place, file: &str, uri: String, version: String, size: u64) -> Self {
         let name = FileName::parse(file);
         Self {
             uri,
@@ -47,9 +52,9 @@ impl LogObject {
             size,
             kind: place.kind.or(name.map(|name| name.kind)),
             day: place.day.or(name.map(|name| name.time.day)),
-            organization: place.organization,
-            account: place.account.or_else(|| name.map(|name| name.account.to_owned())),
-            region: place.region.or_else(|| name.map(|name| region_name(name.region).into_owned())),
+            organization: place.organization.clone(),
+            account: place.account.clone().or_else(|| name.map(|name| name.account.to_owned())),
+            region: place.region.clone().or_else(|| name.map(|name| region_name(name.region).into_owned())),
         }
     }
 }

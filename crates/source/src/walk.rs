@@ -195,6 +195,7 @@ pub(crate) fn walk<T: Tree>(
         failed: false,
         loose: Loose::default(),
         busy: Arc::default(),
+        last: Default::default(),
         visited: BTreeMap::new(),
         notes: Vec::new(),
     };
@@ -298,8 +299,10 @@ struct Walk<T> {
     /// Whether any listing failed.
     failed: bool,
     loose: Loose,
-    /// Folders of years that had a month too large for one answer.
+    /// Folders of years that had a busy month.
     busy: Busy,
+    /// The folder of the last file, and its place: files come folder by folder.
+    last: (String, Place),
     /// Folders of years, with the days that were asked for and the first that failed.
     visited: BTreeMap<String, Visited>,
     notes: Vec<String>,
@@ -653,8 +656,12 @@ impl<T: Tree> Walk<T> {
         (self.foreign || object.kind != Some(Kind::Other)) && self.filter.admits(object)
     }
 
-    fn describe(&self, entry: Entry) -> LogObject {
-        LogObject::describe(self.tree.uri(&entry.path), &entry.path, entry.version, entry.size)
+    fn describe(&mut self, entry: Entry) -> LogObject {
+        let (folder, file) = entry.path.rsplit_once('/').unwrap_or(("", &entry.path));
+        if self.last.0 != folder {
+            self.last = (folder.to_owned(), Place::of(folder));
+        }
+        LogObject::within(&self.last.1, file, self.tree.uri(&entry.path), entry.version, entry.size)
     }
 
     async fn emit_entry(&mut self, entry: Entry) -> Walked {

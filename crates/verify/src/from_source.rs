@@ -112,7 +112,7 @@ struct Reading {
 }
 
 enum Read {
-    Digest(DigestEvidence),
+    Digest(Box<DigestEvidence>),
     LogFile(LogEvidence),
 }
 
@@ -158,7 +158,7 @@ impl Reading {
         let (mut digests, mut log_files) = (Vec::new(), Vec::new());
         for read in read {
             match read {
-                Read::Digest(digest) => digests.push(digest),
+                Read::Digest(digest) => digests.push(*digest),
                 Read::LogFile(file) => log_files.push(file),
             }
         }
@@ -194,9 +194,9 @@ impl Reading {
         match (stored, file.digest) {
             (Ok(stored), true) => {
                 let pairs = stored.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-                Read::Digest(DigestEvidence::new(path, version, &stored.bytes, Metadata::of(pairs)))
+                Read::Digest(Box::new(DigestEvidence::new(path, version, &stored.bytes, Metadata::of(pairs))))
             }
-            (Err(error), true) => Read::Digest(DigestEvidence::not_read(path, version, error.to_string())),
+            (Err(error), true) => Read::Digest(Box::new(DigestEvidence::not_read(path, version, error.to_string()))),
             (Ok(stored), false) => {
                 buffer.clear();
                 let seen = match inflater.append(&stored.bytes, buffer) {

@@ -36,7 +36,7 @@ pub(crate) fn judge(group: &Group, chains: &Chains<'_>, scope: &Scope, mut give:
             entry
                 .and_modify(|known| {
                     if better(known) {
-                        (known.listed, known.by) = (listed, by)
+                        (known.listed, known.by) = (listed, by);
                     }
                 })
                 .or_insert(Named { listed, by, found: false });

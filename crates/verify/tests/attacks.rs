@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-use cloudtarn_corpus::{Corpus, DigestFile, Listed, Object as Stored, SigningKey, hash, public_keys};
+use cloudtarn_corpus::{Corpus, DigestFile, Listed, Object as Made, SigningKey, hash, public_keys};
 use cloudtarn_record::digest::keys::PublicKeys;
 use cloudtarn_source::{Options, Source};
 use cloudtarn_verify::{Finding, Object, Progress, Report, Scope, Verdict, Verifier};
@@ -18,7 +18,10 @@ type Metadata = Vec<(String, String)>;
 
 /// A bucket by key.
 #[derive(Clone)]
-struct Bucket(BTreeMap<String, (Vec<u8>, Metadata)>);
+struct Bucket(BTreeMap<String, Stored>);
+
+/// An object: its bytes and its metadata.
+type Stored = (Vec<u8>, Metadata);
 
 /// What verifying it gave.
 struct Judged {
@@ -42,7 +45,7 @@ fn bucket() -> Bucket {
         digests: true,
         ..Corpus::default()
     };
-    Bucket(corpus.objects().map(|Stored { key, bytes, metadata }| (key, (bytes, metadata))).collect())
+    Bucket(corpus.objects().map(|Made { key, bytes, metadata }| (key, (bytes, metadata))).collect())
 }
 
 fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
@@ -308,7 +311,7 @@ fn several_digests_deleted_in_a_row() {
 fn a_digest_changed_emptied_or_with_another_signature() {
     let original = bucket();
     let key = original.digests()[7].clone();
-    let with = |change: &dyn Fn(&mut (Vec<u8>, Metadata))| {
+    let with = |change: &dyn Fn(&mut Stored)| {
         let mut bucket = original.clone();
         change(bucket.0.get_mut(&key).unwrap());
         bucket.judge()
@@ -409,7 +412,7 @@ fn keys_that_are_not_at_hand_or_not_of_their_time() {
 #[test]
 fn a_part_of_the_time() {
     let corpus = Corpus { events: 600, accounts: 1, days: 3, regions: Vec::new(), digests: true, ..Corpus::default() };
-    let bucket = Bucket(corpus.objects().map(|Stored { key, bytes, metadata }| (key, (bytes, metadata))).collect());
+    let bucket = Bucket(corpus.objects().map(|Made { key, bytes, metadata }| (key, (bytes, metadata))).collect());
     let day = Some("2026-03-03".parse().unwrap());
     let judged = bucket.judge_with(keys(), Scope { since: day, until: day, ..Scope::default() }, true);
     assert_eq!(judged.faults(), []);
