@@ -37,7 +37,6 @@ pub struct Stored {
 
 impl LogObject {
     /// Describes a file by its path, from a bucket's or file system's root.
-    #[cfg(test)]
     pub(crate) fn describe(uri: String, path: &str, version: String, size: u64) -> Self {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         Self::within(&Place::of(folder), file, uri, version, size)
