@@ -17,6 +17,7 @@ mod plan;
 mod query;
 mod report;
 mod scope;
+mod serve;
 mod shell;
 mod stores;
 mod time;
@@ -72,6 +73,8 @@ enum Command {
     Stores(stores::Args),
     /// List the functions of Lake SQL, or describe one.
     Functions(functions::Args),
+    /// Serve the CloudTrail API: the AWS CLI, boto3 and every SDK ask this store.
+    Serve(serve::Args),
     /// Make a small bucket, ingest it and ask it questions.
     Demo(demo::Args),
     /// Print a completion script for a shell.
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Functions(args) => functions::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Serve(args) => serve::run(args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
         Command::Shell(args) => shell::run(&args),
         Command::Completions(args) => manual::completions(&args).map(|()| ExitCode::SUCCESS),

@@ -3,6 +3,7 @@
 
 mod access;
 mod answers;
+mod api;
 mod bundles;
 mod compatibility;
 mod coverage;

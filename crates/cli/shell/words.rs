@@ -8,7 +8,7 @@ use cloudtarn_query::Session;
 use cloudtarn_record::EventCategory;
 use cloudtarn_report::time::Zone;
 use cloudtarn_report::{Scope, rows};
-use cloudtarn_store::{DataFile, Store};
+use cloudtarn_store::Store;
 use tokio::runtime::Runtime;
 
 use crate::location::Location;
@@ -60,7 +60,7 @@ impl Words {
             let stores = store.event_data_stores().unwrap_or_default();
             words.stores.extend(stores.iter().flat_map(|s| [s.name.clone(), s.id.clone()]));
             let latest = store.standard(EventCategory::CloudTrail).and_then(|s| store.snapshot(&s));
-            let times = latest.iter().flat_map(|s| &s.files).map(DataFile::times);
+            let times = latest.iter().flat_map(|s| s.files.iter()).map(|file| file.times());
             since = times.filter_map(|(_, last)| last).max().map(|last| last - DAY);
         }
         for field in EventCategory::CloudTrail.schema().fields() {

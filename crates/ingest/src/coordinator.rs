@@ -43,6 +43,8 @@ pub struct Options {
     pub max_file_size: usize,
     /// Threads that decode and encode; 0 for one a core.
     pub threads: usize,
+    /// An import, which a store takes whose ingestion is stopped.
+    pub import: bool,
 }
 
 impl Options {
@@ -57,6 +59,7 @@ impl Options {
             memory: 1 << 30,
             max_file_size: DEFAULT_MAX_FILE_SIZE,
             threads: 0,
+            import: false,
         }
     }
 }
@@ -84,6 +87,7 @@ pub async fn run(
         .build()
         .map_err(|source| Error::Threads { threads, source })?;
     let writer = Writer::begin(&options.store, options.event_data_store.as_deref())?;
+    writer.admit(options.import)?;
     let store = Store::open(&options.store)?;
     let settled = listing::settled(&store.settled(writer.event_data_store())?);
     let sources: Vec<_> = sources.into_iter().map(Arc::new).collect();

@@ -6,12 +6,16 @@
 //!
 //! [`Session`] holds the functions, the rules and the limits; [`Session::query`] gives a [`Query`], a stream of record
 //! batches with the column names that Lake would give them. [`value`] turns cells into Lake's text.
+//!
+//! A [`Guard`] narrows what a statement may name, and which events ([`Rows`]) it sees of it: enforced by a node over the scan,
+//! below everything that the statement says.
 
 mod bags;
 mod coerce;
 mod decorrelate;
 mod error;
 mod event_json;
+mod gate;
 mod instant;
 mod interruptible;
 mod introspection;
@@ -19,6 +23,7 @@ mod like_pattern;
 mod operators;
 mod planning;
 mod row_star;
+mod rows;
 mod session;
 mod single;
 mod statistics;
@@ -29,5 +34,16 @@ mod unnest;
 pub mod value;
 
 pub use error::{Error, Kind, Result};
-pub use session::{Limits, Query, Session, Watch};
+pub use rows::Rows;
+pub use session::{Limits, Prepared, Query, Session, Watch};
 pub use statistics::Statistics;
+pub use tables::{Guard, standard};
+
+/// Whether a statement with these query parameters is in the grammar; its stores and columns are not looked at.
+///
+/// # Errors
+/// [`Kind::SyntaxError`] and the like; [`Kind::InvalidParameterUsage`] for more or fewer parameters than question marks.
+pub fn check(sql: &str, parameters: &[String]) -> Result<()> {
+    cloudtarn_dialect::parse_with(sql, parameters)?;
+    Ok(())
+}

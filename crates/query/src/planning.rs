@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use cloudtarn_dialect::{LAMBDA_CALL, Parsed};
-use cloudtarn_store::Store;
+use cloudtarn_store::{EventDataStore, Store};
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::{TableReference, plan_datafusion_err, plan_err};
 use datafusion::config::ConfigOptions;
@@ -18,20 +18,31 @@ use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
 use crate::operators::Operators;
 use crate::system;
-use crate::tables::Tables;
+use crate::tables::{Guard, Tables};
 
 /// The planner's view of one session while it plans one statement.
 pub(crate) struct Provider<'a> {
     state: &'a SessionState,
+    guard: &'a dyn Guard,
     tables: Tables<'a>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
 }
 
 impl<'a> Provider<'a> {
-    pub(crate) fn new(state: &'a SessionState, store: Option<&'a Store>, parsed: &Parsed) -> Self {
+    pub(crate) fn new(
+        state: &'a SessionState,
+        store: Option<&'a Store>,
+        guard: &'a dyn Guard,
+        parsed: &Parsed,
+    ) -> Self {
         let own: Arc<dyn ExprPlanner> = Arc::new(Operators::new(state, parsed.written.clone()));
         let expr_planners = std::iter::once(own).chain(state.expr_planners().iter().cloned()).collect();
-        Self { state, tables: Tables::new(store, parsed.hidden.clone()), expr_planners }
+        Self { state, guard, tables: Tables::new(store, guard, parsed.hidden.clone()), expr_planners }
+    }
+
+    /// The event data stores that planning has met.
+    pub(crate) fn event_data_stores(&self) -> Vec<EventDataStore> {
+        self.tables.event_data_stores()
     }
 }
 
@@ -44,7 +55,7 @@ impl Provider<'_> {
         let store = self.tables.store(name)?;
         let text = system::coverage(store).map_err(|error| plan_datafusion_err!("STORE_ERROR: {error}"))?;
         let parsed = cloudtarn_dialect::parse(&text).map_err(|error| plan_datafusion_err!("{error}"))?;
-        let provider = Provider::new(self.state, Some(store), &parsed);
+        let provider = Provider::new(self.state, Some(store), self.guard, &parsed);
         let plan = plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
         Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))))
     }
@@ -64,7 +75,8 @@ pub(crate) fn plan(provider: &Provider<'_>, statement: Statement) -> Result<Logi
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         match name.schema() {
-            Some(system::SCHEMA) => self.system_table(name.table()),
+            Some(system::SCHEMA) if self.guard.opens_system_tables() => self.system_table(name.table()),
+            Some(system::SCHEMA) => plan_err!("TABLE_NOT_FOUND: table '{name}' does not exist"),
             _ => self.tables.find(name.table()),
         }
     }

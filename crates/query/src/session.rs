@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use cloudtarn_dialect::{OutputName, Parsed};
-use cloudtarn_store::Store;
+use cloudtarn_store::{EventDataStore, Store};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
@@ -31,6 +31,7 @@ use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
 use crate::single::Single;
 use crate::statistics::Statistics;
+use crate::tables::{Guard, Open};
 use crate::unnest::UnnestPlanner;
 use crate::{bags, decorrelate, event_json, introspection, row_star};
 
@@ -124,6 +125,19 @@ impl Session {
     /// # Errors
     /// As [`query`](Self::query); [`Kind::InvalidParameterUsage`] for more or fewer parameters than question marks.
     pub async fn query_with(&self, sql: &str, parameters: &[String]) -> Result<Query> {
+        self.prepared(sql, parameters, None).await?.run()
+    }
+
+    /// Plans a query for a reader who may see only what the guard gives. Statements that tell of plans and stores
+    /// (EXPLAIN, SHOW, DESCRIBE) are refused.
+    ///
+    /// # Errors
+    /// As [`query_with`](Self::query_with); the guard's.
+    pub async fn prepare(&self, sql: &str, parameters: &[String], guard: &dyn Guard) -> Result<Prepared> {
+        self.prepared(sql, parameters, Some(guard)).await
+    }
+
+    async fn prepared(&self, sql: &str, parameters: &[String], guard: Option<&dyn Guard>) -> Result<Prepared> {
         let start = Instant::now();
         let length = sql.chars().count();
         if length > self.limits.statement {
@@ -134,12 +148,16 @@ impl Session {
             return Err(Error::new(Kind::QueryTextTooLarge, text));
         }
         let mut parsed = cloudtarn_dialect::parse_with(sql, parameters)?;
-        if let Some(listing) = introspection::query(&parsed.statement, self.store.as_ref())? {
+        if guard.is_some() {
+            if !matches!(parsed.statement, datafusion::sql::sqlparser::ast::Statement::Query(_)) {
+                return Err(Error::new(Kind::NotSupported, "only queries run here: SELECT, WITH, VALUES, TABLE"));
+            }
+        } else if let Some(listing) = introspection::query(&parsed.statement, self.store.as_ref())? {
             parsed = cloudtarn_dialect::parse(&listing)?;
         }
         let ctx = SessionContext::new_with_state(self.state.clone());
         let state = ctx.state();
-        let plan = self.plan(&state, &parsed)?;
+        let (plan, event_data_stores) = self.plan(&state, guard.unwrap_or(&Open), &parsed)?;
         SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
@@ -147,21 +165,25 @@ impl Session {
             .verify_plan(&plan)?;
         let schema = named(&plan, &parsed.names);
         let plan = interruptible(state.create_physical_plan(&plan).await?)?;
-        let stream = detached(execute_stream(Arc::clone(&plan), ctx.task_ctx())?);
-        let deadline = self.limits.time.map(|t| Box::pin(tokio::time::sleep(t)));
-        Ok(Query { schema, stream, deadline, plan, start, rows: 0 })
+        Ok(Prepared { schema, plan, context: ctx.task_ctx(), time: self.limits.time, start, event_data_stores })
     }
-}
 
-impl Session {
-    /// The statement's logical plan, before DataFusion's own rules.
-    fn plan(&self, state: &SessionState, parsed: &Parsed) -> Result<LogicalPlan> {
-        let plan = |parsed: &Parsed| {
-            let provider = Provider::new(state, self.store.as_ref(), parsed);
+    /// The statement's logical plan, before DataFusion's own rules, and the event data stores that it names.
+    fn plan(
+        &self,
+        state: &SessionState,
+        guard: &dyn Guard,
+        parsed: &Parsed,
+    ) -> Result<(LogicalPlan, Vec<EventDataStore>)> {
+        let mut stores = Vec::new();
+        let mut plan = |parsed: &Parsed| {
+            let provider = Provider::new(state, self.store.as_ref(), guard, parsed);
             let plan = |statement| planning::plan(&provider, Statement::Statement(Box::new(statement)));
             let mut statement = parsed.statement.clone();
             row_star::expand(&mut statement, &plan)?;
-            plan(statement)
+            let planned = plan(statement);
+            stores = provider.event_data_stores();
+            planned
         };
         let mut planned = plan(parsed);
         // `SELECT *, eventname` names a column twice, which only shows once the star is known.
@@ -172,7 +194,45 @@ impl Session {
         }
         let plan = event_json::rewrite(bags::rewrite(planned?)?)?;
         let plan = decorrelate::rewrite(plan, &self.single)?;
-        Ok(self.coercion.rewrite(plan)?)
+        Ok((self.coercion.rewrite(plan)?, stores))
+    }
+}
+
+/// A query that is planned and not yet running. It sees the stores as they were when it was planned.
+pub struct Prepared {
+    schema: SchemaRef,
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    time: Option<Duration>,
+    start: Instant,
+    event_data_stores: Vec<EventDataStore>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// Columns under Lake's names; names may repeat.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The event data stores that the statement names, by id.
+    pub fn event_data_stores(&self) -> &[EventDataStore] {
+        &self.event_data_stores
+    }
+
+    /// Starts it. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// Any [`Kind`] that is known before rows flow.
+    pub fn run(self) -> Result<Query> {
+        let stream = detached(execute_stream(Arc::clone(&self.plan), self.context)?);
+        let deadline = self.time.map(|t| Box::pin(tokio::time::sleep(t)));
+        Ok(Query { schema: self.schema, stream, deadline, plan: self.plan, start: self.start, rows: 0 })
     }
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
+
+use crate::gate;
 
 /// Lake's price of scanning: US dollars a GB (aws.amazon.com/cloudtrail/pricing, 2026).
 const PRICE_PER_GB: f64 = 0.005;
@@ -16,7 +19,9 @@ pub struct Statistics {
     pub rows: u64,
     /// Events read, before filters; files and row groups that statistics exclude are not read.
     pub events_scanned: u64,
-    /// Compressed bytes read.
+    /// Of these, events that passed the filters next to the scan.
+    pub events_matched: u64,
+    /// Compressed bytes read; bytes of the values that the reader asked for, where it may not see every event.
     pub bytes_scanned: u64,
     /// Since the start of the query.
     pub elapsed: Duration,
@@ -25,21 +30,53 @@ pub struct Statistics {
 impl Statistics {
     pub(crate) fn of(plan: &Arc<dyn ExecutionPlan>, rows: u64, elapsed: Duration) -> Self {
         let mut all = Self { rows, elapsed, ..Self::default() };
-        all.add(plan);
+        let matched = all.add(plan);
+        all.events_matched += matched.unwrap_or(0);
         all
     }
 
-    fn add(&mut self, plan: &Arc<dyn ExecutionPlan>) {
-        if plan.name() == "DataSourceExec"
-            && let Some(metrics) = plan.metrics()
-        {
-            let sum = |name| metrics.sum_by_name(name).map_or(0, |v| v.as_usize() as u64);
-            self.bytes_scanned += sum("bytes_scanned");
-            self.events_scanned += metrics.output_rows().unwrap_or(0) as u64 + sum("pushdown_rows_pruned");
+    /// Counts the scans below `plan`, and gives how many events come out of it, as long as no other node than a filter
+    /// or one that only hands on stands between.
+    fn add(&mut self, plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+        let metrics = plan.metrics();
+        let sum = |name: &str| metrics.as_ref().and_then(|m| m.sum_by_name(name)).map_or(0, |v| v.as_usize() as u64);
+        let out = metrics.as_ref().and_then(MetricsSet::output_rows).unwrap_or(0) as u64;
+        match plan.name() {
+            "DataSourceExec" => {
+                self.bytes_scanned += sum("bytes_scanned");
+                self.events_scanned += out + sum("pushdown_rows_pruned");
+                return Some(out);
+            }
+            // What is below a gate is not the reader's.
+            "GateExec" => {
+                self.bytes_scanned += sum(gate::BYTES);
+                self.events_scanned += sum(gate::EVENTS);
+                return Some(sum(gate::EVENTS));
+            }
+            _ => {}
         }
-        for child in plan.children() {
-            self.add(child);
+        let children = plan.children();
+        if let [child] = children.as_slice() {
+            let below = self.add(child)?;
+            return match plan.name() {
+                "FilterExec" => Some(out),
+                "CoalesceBatchesExec"
+                | "RepartitionExec"
+                | "CooperativeExec"
+                | "Interruptible"
+                | "ProjectionExec"
+                | "CoalescePartitionsExec" => Some(below),
+                _ => {
+                    self.events_matched += below;
+                    None
+                }
+            };
         }
+        for child in children {
+            let matched = self.add(child);
+            self.events_matched += matched.unwrap_or(0);
+        }
+        None
     }
 
     /// Events in the files that the plan reads.

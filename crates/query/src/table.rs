@@ -1,4 +1,5 @@
 //! An event data store as a table: a plain Parquet scan over the files of one snapshot, with the catalogue's statistics.
+//! For a reader who may not see every event a gate stands over the scan.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use cloudtarn_store::{Bound, DataFile, Snapshot};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PrunableStatistics;
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DFSchema, Result, ScalarValue, Statistics};
+use datafusion::common::{Column, ColumnStatistics, DFSchema, Result, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
@@ -16,10 +17,15 @@ use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFacto
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, lit};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
+
+use crate::gate::GateExec;
+use crate::rows::Rows;
 
 /// Columns that `SELECT *` leaves out begin with this.
 const HIDDEN: char = '$';
@@ -28,18 +34,23 @@ const HIDDEN: char = '$';
 #[derive(Debug)]
 pub(crate) struct EventTable {
     schema: SchemaRef,
+    /// What may be seen of it.
+    rows: Rows,
+    /// Events before this time (UTC milliseconds) have expired.
+    oldest: Option<i64>,
     files: Vec<(PartitionedFile, Arc<Statistics>)>,
 }
 
 impl EventTable {
     /// The table of a snapshot. Of the hidden columns it has those that the statement names, so that `SELECT *` does not
-    /// show the others.
+    /// show the others; none for a reader who may not see every event, since they tell where in a log file an event
+    /// stood.
     ///
     /// # Errors
     /// If a data file has a path that is not absolute.
-    pub(crate) fn new(snapshot: &Snapshot, named: &[String]) -> Result<Self> {
+    pub(crate) fn new(snapshot: &Snapshot, named: &[String], rows: Rows) -> Result<Self> {
         let file_schema = snapshot.store.category.file_schema();
-        let shown = |name: &String| !name.starts_with(HIDDEN) || named.contains(name);
+        let shown = |name: &String| !name.starts_with(HIDDEN) || (named.contains(name) && rows == Rows::All);
         let fields: Vec<_> = file_schema.fields().iter().filter(|field| shown(field.name())).cloned().collect();
         let schema = Arc::new(Schema::new(fields));
         let files = snapshot
@@ -56,7 +67,70 @@ impl EventTable {
                 Ok((file, statistics))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { schema, files })
+        Ok(Self { schema, rows, oldest: snapshot.oldest, files })
+    }
+
+    /// What is true of the events that may be seen; `None` if all may.
+    fn predicate(&self) -> Option<Expr> {
+        let has = |name: &str| self.schema.field_with_name(name).is_ok();
+        let rows = (self.rows != Rows::All).then(|| self.rows.expression(&has));
+        rows.into_iter().chain(self.oldest.map(not_before)).reduce(Expr::and)
+    }
+
+    /// The scan under a gate. Of the statement it depends on the columns alone: its filters and limits are left above.
+    fn gated(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        files: Vec<PartitionedFile>,
+        predicate: Expr,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let asked = columns.len();
+        for column in predicate.column_refs() {
+            let index = self.schema.index_of(&column.name)?;
+            if !columns.contains(&index) {
+                columns.push(index);
+            }
+        }
+        let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let below = state.create_physical_expr(predicate.clone(), &schema)?;
+        let schema = DFSchema::try_from(self.schema.project(&columns)?)?;
+        let above = state.create_physical_expr(predicate, &schema)?;
+        let scan = self.parquet(state, files, Some(&columns), None, Some(below))?;
+        Ok(Arc::new(GateExec::new(scan, above, asked)?))
+    }
+
+    /// The scan of some files.
+    fn parquet(
+        &self,
+        state: &dyn Session,
+        files: Vec<PartitionedFile>,
+        projection: Option<&Vec<usize>>,
+        limit: Option<usize>,
+        predicate: Option<Arc<dyn PhysicalExpr>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let merged =
+            Statistics::try_merge_iter(files.iter().filter_map(|file| file.statistics.as_deref()), &self.schema)?;
+        let url = ObjectStoreUrl::local_filesystem();
+        let runtime = state.runtime_env();
+        let reader = CachedParquetFileReaderFactory::new(
+            runtime.object_store(&url)?,
+            runtime.cache_manager.get_file_metadata_cache(),
+        );
+        let mut source = ParquetSource::new(Arc::clone(&self.schema))
+            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_parquet_file_reader_factory(Arc::new(reader));
+        if let Some(predicate) = predicate {
+            source = source.with_predicate(predicate);
+        }
+        let config = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_file_groups(groups(files, state.config().target_partitions()))
+            .with_statistics(merged)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
     }
 
     /// The files that may hold rows for which all the filters are true.
@@ -93,33 +167,54 @@ impl TableProvider for EventTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let files = self.prune(state, filters)?;
-        if files.is_empty() {
+        let empty = || -> Result<Arc<dyn ExecutionPlan>> {
             let schema = match projection {
                 Some(projection) => Arc::new(self.schema.project(projection)?),
                 None => Arc::clone(&self.schema),
             };
-            return Ok(Arc::new(EmptyExec::new(schema)));
+            Ok(Arc::new(EmptyExec::new(schema)))
+        };
+        if self.rows != Rows::All
+            && let Some(predicate) = self.predicate()
+        {
+            let files = self.prune(state, std::slice::from_ref(&predicate))?;
+            return if files.is_empty() { empty() } else { self.gated(state, projection, files, predicate) };
         }
-        let merged =
-            Statistics::try_merge_iter(files.iter().filter_map(|file| file.statistics.as_deref()), &self.schema)?;
-        let url = ObjectStoreUrl::local_filesystem();
-        let runtime = state.runtime_env();
-        let reader = CachedParquetFileReaderFactory::new(
-            runtime.object_store(&url)?,
-            runtime.cache_manager.get_file_metadata_cache(),
-        );
-        let source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_table_parquet_options(state.default_table_options().parquet)
-            .with_parquet_file_reader_factory(Arc::new(reader));
-        let config = FileScanConfigBuilder::new(url, Arc::new(source))
-            .with_file_groups(groups(files, state.config().target_partitions()))
-            .with_statistics(merged)
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit.filter(|_| filters.is_empty()))
-            .build();
-        Ok(DataSourceExec::from_data_source(config))
+        let files = self.prune(state, filters)?;
+        // Of few files a part has expired; the others are scanned as if nothing had.
+        let (expiring, whole): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .partition(|file| self.oldest.is_some_and(|oldest| !begins_after(file, &self.schema, oldest)));
+        let mut scans = Vec::new();
+        if !whole.is_empty() {
+            let limit = limit.filter(|_| filters.is_empty());
+            scans.push(self.parquet(state, whole, projection, limit, None)?);
+        }
+        if let (false, Some(predicate)) = (expiring.is_empty(), self.predicate()) {
+            scans.push(self.gated(state, projection, expiring, predicate)?);
+        }
+        match (scans.pop(), scans.pop()) {
+            (None, _) => empty(),
+            (Some(one), None) => Ok(one),
+            (Some(second), Some(first)) => UnionExec::try_new(vec![first, second]),
+        }
     }
+}
+
+/// True of events of that time (UTC milliseconds) or later, and of those without a time.
+fn not_before(oldest: i64) -> Expr {
+    let time = || Expr::Column(Column::new_unqualified("eventtime"));
+    let oldest = lit(ScalarValue::TimestampMillisecond(Some(oldest), None));
+    time().is_null().or(time().gt_eq(oldest))
+}
+
+/// Whether all events of a file are known to be of that time or later.
+fn begins_after(file: &PartitionedFile, schema: &Schema, oldest: i64) -> bool {
+    let first = schema.index_of("eventtime").ok().and_then(|index| {
+        let columns = &file.statistics.as_ref()?.column_statistics;
+        columns.get(index)?.min_value.get_value().cloned()
+    });
+    matches!(first, Some(ScalarValue::TimestampMillisecond(Some(first), _)) if first >= oldest)
 }
 
 /// As many groups as there are threads, of about the same size, each in the order of time.

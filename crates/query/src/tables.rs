@@ -5,25 +5,68 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cloudtarn_record::EventCategory;
 use cloudtarn_store::{EventDataStore, Store};
-use datafusion::common::{Result, exec_datafusion_err, plan_datafusion_err};
+use datafusion::common::{DataFusionError, Result, exec_datafusion_err, plan_datafusion_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::TableSource;
 
+use crate::rows::Rows;
 use crate::system;
 use crate::table::EventTable;
+
+/// Decides for a reader what a name in FROM means, and which of its events the reader may see. Asked once a name and
+/// statement.
+pub trait Guard: Send + Sync {
+    /// The event data store of that name: a UUID, ARN, name or placeholder; and which events of it.
+    ///
+    /// # Errors
+    /// Of a kind and text that tell the reader nothing that it may not know, such as whether there is one of that name.
+    fn open(&self, store: &Store, name: &str) -> crate::Result<(EventDataStore, Rows)>;
+
+    /// Whether the reader may see the tables about the store itself: its log files, digests, coverage.
+    fn opens_system_tables(&self) -> bool {
+        false
+    }
+}
+
+/// Everything of every store.
+#[derive(Debug)]
+pub(crate) struct Open;
+
+impl Guard for Open {
+    fn open(&self, store: &Store, name: &str) -> crate::Result<(EventDataStore, Rows)> {
+        Ok((resolve(store, name)?, Rows::All))
+    }
+
+    fn opens_system_tables(&self) -> bool {
+        true
+    }
+}
 
 /// The event data stores that one statement may name. Each is looked at once, so that a statement that names a store twice
 /// sees one snapshot of it.
 pub(crate) struct Tables<'a> {
     store: Option<&'a Store>,
+    guard: &'a dyn Guard,
     /// Hidden columns that the statement names.
     hidden: Vec<String>,
-    found: Mutex<HashMap<String, Arc<dyn TableSource>>>,
+    found: Mutex<HashMap<String, Found>>,
 }
 
+/// A table, and the event data store that it shows.
+type Found = (Arc<dyn TableSource>, EventDataStore);
+
 impl<'a> Tables<'a> {
-    pub(crate) fn new(store: Option<&'a Store>, hidden: Vec<String>) -> Self {
-        Self { store, hidden, found: Mutex::default() }
+    pub(crate) fn new(store: Option<&'a Store>, guard: &'a dyn Guard, hidden: Vec<String>) -> Self {
+        Self { store, guard, hidden, found: Mutex::default() }
+    }
+
+    /// The event data stores that were found, by id.
+    pub(crate) fn event_data_stores(&self) -> Vec<EventDataStore> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stores: Vec<_> = found.values().map(|(_, store)| store.clone()).collect();
+        stores.sort_by(|a, b| a.id.cmp(&b.id));
+        stores.dedup_by(|a, b| a.id == b.id);
+        stores
     }
 
     /// The table of a name: an event data store's UUID, ARN or name, or a placeholder such as `$EDS_ID`.
@@ -32,15 +75,15 @@ impl<'a> Tables<'a> {
     /// `TABLE_NOT_FOUND`, with the stores that there are; the store's own.
     pub(crate) fn find(&self, name: &str) -> Result<Arc<dyn TableSource>> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(table) = found.get(name) {
+        if let Some((table, _)) = found.get(name) {
             return Ok(Arc::clone(table));
         }
         let store = self.store(name)?;
-        let event_data_store =
-            resolve(store, name).map_err(|error| plan_datafusion_err!("TABLE_NOT_FOUND: {error}"))?;
+        let (event_data_store, rows) =
+            self.guard.open(store, name).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let snapshot = store.snapshot(&event_data_store).map_err(|error| exec_datafusion_err!("{error}"))?;
-        let table = provider_as_source(Arc::new(EventTable::new(&snapshot, &self.hidden)?));
-        found.insert(name.to_owned(), Arc::clone(&table));
+        let table = provider_as_source(Arc::new(EventTable::new(&snapshot, &self.hidden, rows)?));
+        found.insert(name.to_owned(), (Arc::clone(&table), event_data_store));
         Ok(table)
     }
 }
@@ -89,12 +132,13 @@ pub(crate) fn resolve(store: &Store, name: &str) -> cloudtarn_store::Result<Even
 }
 
 /// The kind of store that a placeholder stands for, as AWS's console, samples and query generator write it: `$EDS_ID`.
-fn standard(name: &str) -> Option<EventCategory> {
+pub fn standard(name: &str) -> Option<EventCategory> {
     let plain = name.trim_start_matches(['$', '<']).trim_end_matches('>').to_lowercase().replace(['-', ' '], "_");
     match plain.as_str() {
         "eds_id" | "eds" | "eventdatastoreid" | "event_data_store_id" | "event_data_store" => {
             Some(EventCategory::CloudTrail)
         }
+        "integration_eds_id" => Some(EventCategory::ActivityAuditLog),
         "insights_eds_id" | "insight_eds_id" | "insights_eds" => Some(EventCategory::Insight),
         _ => None,
     }

@@ -182,7 +182,8 @@ fn is_document(text: &str) -> bool {
 
 fn shape(cursor: &Cursor<'_>) -> Shape {
     let mut hits = 0;
-    let (mut insight, mut notification, mut row) = (false, false, false);
+    let mut category = EventCategory::CloudTrail;
+    let (mut notification, mut row) = (false, false);
     for (key, value) in cursor.keys() {
         match key {
             // [`RECORD_KEYS`], spelt out, as every key of every record comes by here.
@@ -190,16 +191,22 @@ fn shape(cursor: &Cursor<'_>) -> Shape {
             | "@timestamp" => hits += 1,
             "eventType" => {
                 hits += 1;
-                insight |= matches!(value, Node::String("AwsCloudTrailInsight"));
+                if matches!(value, Node::String("AwsCloudTrailInsight")) {
+                    category = EventCategory::Insight;
+                }
             }
-            "eventCategory" => insight |= matches!(value, Node::String("Insight")),
+            "eventCategory" => match value {
+                Node::String("Insight") => category = EventCategory::Insight,
+                Node::String("ActivityAuditLog") => category = EventCategory::ActivityAuditLog,
+                _ => {}
+            },
             "s3" => notification = true,
             "eventJson" | "eventjson" => row |= matches!(value, Node::String(text) if is_document(text)),
             _ => {}
         }
     }
     if hits >= 3 && !notification && !row {
-        return Shape::Record(if insight { EventCategory::Insight } else { EventCategory::CloudTrail });
+        return Shape::Record(category);
     }
     wrapper(cursor)
 }

@@ -23,17 +23,20 @@ pub enum EventCategory {
     CloudTrail,
     /// Insights events.
     Insight,
+    /// Events from outside AWS, as `PutAuditEvents` takes them in.
+    ActivityAuditLog,
 }
 
 impl EventCategory {
     /// Every category, in the order in which their stores are made.
-    pub const ALL: [Self; 2] = [Self::CloudTrail, Self::Insight];
+    pub const ALL: [Self; 3] = [Self::CloudTrail, Self::Insight, Self::ActivityAuditLog];
 
     /// The name kept in the catalogue and in Parquet footers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CloudTrail => "cloudtrail",
             Self::Insight => "insight",
+            Self::ActivityAuditLog => "activity",
         }
     }
 
@@ -47,6 +50,7 @@ impl EventCategory {
         match self {
             Self::CloudTrail => Arc::clone(&CLOUDTRAIL),
             Self::Insight => Arc::clone(&INSIGHT),
+            Self::ActivityAuditLog => Arc::clone(&ACTIVITY),
         }
     }
 
@@ -55,6 +59,7 @@ impl EventCategory {
         match self {
             Self::CloudTrail => Arc::clone(&CLOUDTRAIL_FILE),
             Self::Insight => Arc::clone(&INSIGHT_FILE),
+            Self::ActivityAuditLog => Arc::clone(&ACTIVITY_FILE),
         }
     }
 }
@@ -63,6 +68,8 @@ static CLOUDTRAIL: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(c
 static CLOUDTRAIL_FILE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(with_hidden(cloudtrail_fields())));
 static INSIGHT: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(insight_fields())));
 static INSIGHT_FILE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(with_hidden(insight_fields())));
+static ACTIVITY: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(activity_fields())));
+static ACTIVITY_FILE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(with_hidden(activity_fields())));
 
 fn with_hidden(mut fields: Vec<Field>) -> Schema {
     fields.push(Field::new(PATH, DataType::Utf8View, false));
@@ -253,6 +260,41 @@ fn insight_fields() -> Vec<Field> {
                         baseline,
                     ])),
                 ),
+            ],
+        ),
+        text("eventjson"),
+    ]
+}
+
+/// Lake's "integration" schema: what came in is in `eventdata`, the rest was added on the way.
+fn activity_fields() -> Vec<Field> {
+    vec![
+        text("eventversion"),
+        text("eventcategory"),
+        text("eventtype"),
+        text("eventid"),
+        timestamp("eventtime"),
+        text("awsregion"),
+        text("recipientaccountid"),
+        row("addendum", vec![text("reason"), text("updatedfields"), text("originaluid"), text("originaleventid")]),
+        row("metadata", vec![text("ingestiontime"), text("channelarn")]),
+        row(
+            "eventdata",
+            vec![
+                text("version"),
+                row("useridentity", vec![text("type"), text("principalid"), map("details")]),
+                text("useragent"),
+                text("eventsource"),
+                text("eventname"),
+                text("eventtime"),
+                text("uid"),
+                map("requestparameters"),
+                map("responseelements"),
+                text("errorcode"),
+                text("errormessage"),
+                text("sourceipaddress"),
+                text("recipientaccountid"),
+                map("additionaleventdata"),
             ],
         ),
         text("eventjson"),

@@ -359,6 +359,33 @@ impl Source {
         read.unwrap_or_else(|_| Err(Error::Interrupted { uri }))
     }
 
+    /// Writes a file below this place, in place of one of that name if there is one.
+    ///
+    /// # Errors
+    /// Names the file, and what to do.
+    pub async fn write(&self, name: &str, bytes: Bytes) -> Result<()> {
+        match &self.0 {
+            Place::S3 { root, bucket } => {
+                let key = if root.is_empty() { name.to_owned() } else { format!("{root}/{name}") };
+                bucket.write(&key, bytes).await
+            }
+            Place::Stdin => {
+                let reason = "standard input takes no files".to_owned();
+                Err(Error::Location { location: name.to_owned(), reason })
+            }
+            Place::Local { root, .. } => {
+                let path = root.join(name);
+                if let Some(folder) = path.parent() {
+                    tokio::fs::create_dir_all(folder).await.map_err(|error| folder::io("create", folder, error))?;
+                }
+                // Whoever watches the folder never meets half a file.
+                let half = path.with_extension("part");
+                tokio::fs::write(&half, &bytes).await.map_err(|error| folder::io("write", &half, error))?;
+                tokio::fs::rename(&half, &path).await.map_err(|error| folder::io("rename to", &path, error))
+            }
+        }
+    }
+
     fn limits(&self) -> Limits {
         self.1.clone()
     }

@@ -95,7 +95,7 @@ impl Bucket {
         // A version made of size and time is no ETag, and only a GET can tell whether it still holds.
         let tag = Some(object.version.as_str()).filter(|version| !version.starts_with(&format!("{}-", object.size)));
         let size = part.as_ref().map_or(object.size, |part| part.end - part.start);
-        let request = Request { method: Method::GET, key, query: Vec::new(), only: tag, part };
+        let request = Request { method: Method::GET, key, query: Vec::new(), only: tag, part, body: Bytes::new() };
         let read = self.client.send(&request, |answer| {
             let found = found(&answer);
             if found != object.version && !same_age(&object.version, &answer) {
@@ -120,10 +120,18 @@ impl Bucket {
         }
     }
 
+    /// Writes an object.
+    pub(crate) async fn write(&self, key: &str, body: Bytes) -> Result<()> {
+        let request = Request { method: Method::PUT, key, query: Vec::new(), only: None, part: None, body };
+        let written = self.client.send(&request, |_| Ok(())).await;
+        written.map_err(|failure| explain(&self.client, Doing::Write, key, failure))
+    }
+
     /// What became of an object that is not listed any more.
     pub(crate) async fn whereabouts(&self, uri: &str) -> Result<Whereabouts> {
         let key = self.key(uri)?;
-        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None, part: None };
+        let request =
+            Request { method: Method::HEAD, key, query: Vec::new(), only: None, part: None, body: Bytes::new() };
         match self.client.send(&request, Ok).await {
             Ok(_) => Ok(Whereabouts::There),
             Err(Failure::Refused { marker: Some(version), .. }) => Ok(Whereabouts::Hidden { version }),
@@ -154,7 +162,7 @@ impl Bucket {
             ("max-keys", ask.most),
         ];
         query.extend(named.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        let request = Request { method: Method::GET, key: "", query, only: None, part: None };
+        let request = Request { method: Method::GET, key: "", query, only: None, part: None, body: Bytes::new() };
         let page = self.client.send(&request, |answer| match listing::read(&answer.body) {
             Ok(Document::Page(page)) => Ok(page),
             Ok(Document::Refusal(refusal)) => Err(Failure::Refused { status: 200, refusal, marker: None, date: None }),
@@ -287,7 +295,8 @@ impl Tree for Bucket {
         if !key.rsplit('/').next().is_some_and(|name| name.contains('.')) {
             return Ok(None);
         }
-        let request = Request { method: Method::HEAD, key, query: Vec::new(), only: None, part: None };
+        let request =
+            Request { method: Method::HEAD, key, query: Vec::new(), only: None, part: None, body: Bytes::new() };
         let found = self.client.send(&request, |answer| {
             let size = answer.header("content-length").and_then(|size| size.parse().ok()).unwrap_or_default();
             Ok(Object { key: key.to_owned(), version: found(&answer), size })

@@ -16,6 +16,7 @@ fn likeness(category: EventCategory) -> &'static [&'static [&'static str]] {
             &[&["eventsource"], &["eventname"], &["useridentity", "arn"], &["useridentity", "accesskeyid"]]
         }
         EventCategory::Insight => &[&["insighteventsource"], &["insighteventname"]],
+        EventCategory::ActivityAuditLog => &[&["eventdata", "eventsource"], &["eventdata", "eventname"]],
     }
 }
 

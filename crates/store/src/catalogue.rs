@@ -9,7 +9,7 @@ use cloudtarn_record::EventCategory;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::crash;
-use crate::disk;
+use crate::documents;
 use crate::error::{Error, Result};
 use crate::lease::Lease;
 use crate::ledger::{self, DigestFile, Fate, LogFile};
@@ -25,7 +25,7 @@ const STEPS: [&str; 3] =
     [include_str!("catalogue.sql"), include_str!("catalogue-2.sql"), include_str!("catalogue-3.sql")];
 pub(crate) const FILE: &str = "catalog.db";
 /// Region and account of the ARNs of stores made here: there is no account behind them.
-const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
+pub(crate) const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
 /// Name of the event data store that the first ingest makes.
 pub const DEFAULT_NAME: &str = "default";
 
@@ -114,6 +114,7 @@ impl Catalogue {
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.execute_batch(include_str!("sources.sql"))?;
+        transaction.execute_batch(documents::SCHEMA)?;
         transaction.commit()?;
         Ok(())
     }
@@ -144,6 +145,15 @@ impl Catalogue {
             catalogue.bring_up()?;
         }
         Ok(catalogue)
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// As [`Catalogue::connection`], for transactions.
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     pub(crate) fn event_data_stores(&self) -> Result<Vec<EventDataStore>> {
@@ -218,7 +228,16 @@ impl Catalogue {
         }
         // Stable, as that is quick where most are in order.
         files.sort_by(|left, right| left.times.cmp(&right.times).then_with(|| left.path.cmp(&right.path)));
-        Ok(Snapshot { id, store: store.clone(), files: files.into(), lease })
+        Ok(Snapshot { id, store: store.clone(), files: files.into(), oldest: None, lease })
+    }
+
+    /// Makes a store that no placeholder stands for, owned by an account; false if its name is taken.
+    pub(crate) fn create_event_data_store(&self, store: &EventDataStore, created: i64) -> Result<bool> {
+        let made = self.connection.execute(
+            "INSERT OR IGNORE INTO event_data_store (id, arn, name, category, standard, created) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+            params![store.id, store.arn, store.name, store.category.as_str(), created],
+        )?;
+        Ok(made > 0)
     }
 
     /// Data files whose events may fall into a span of time (UTC milliseconds, inclusive); those with events that have no time
@@ -324,11 +343,9 @@ impl Catalogue {
                 statement.execute(params![store, path, record, snapshot])?;
             }
         }
-        crash::point("catalogue written");
-        disk::step()?;
+        crash::point("catalogue written")?;
         transaction.commit()?;
-        disk::step()?;
-        crash::point("catalogue committed");
+        crash::point("catalogue committed")?;
         Ok(snapshot)
     }
 

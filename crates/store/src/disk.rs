@@ -37,54 +37,14 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|f| f.sync_all()).map_err(io("syncing folder", folder))
 }
 
-/// A moment at which the process could be killed. Tests end the work there.
-#[cfg(not(test))]
-#[allow(clippy::unnecessary_wraps)]
-pub(crate) fn step() -> Result<()> {
-    Ok(())
-}
-
-#[cfg(test)]
-pub(crate) use kill::step;
-
-/// Ends the work of a thread at the moment of choice.
-#[cfg(test)]
-pub(crate) mod kill {
-    use std::cell::Cell;
-    use std::path::Path;
-
-    use crate::error::{Result, io};
-
-    thread_local! {
-        static MOMENTS: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-
-    /// Lets so many moments pass, then fails at each; never with `None`.
-    pub(crate) fn after(moments: Option<usize>) {
-        MOMENTS.set(moments);
-    }
-
-    pub(crate) fn step() -> Result<()> {
-        match MOMENTS.get() {
-            Some(0) => Err(io("being killed", Path::new(""))(std::io::ErrorKind::Interrupted.into())),
-            left => {
-                MOMENTS.set(left.map(|moments| moments - 1));
-                Ok(())
-            }
-        }
-    }
-}
-
 /// Syncs a file written under its temporary name and gives it its own. The folder must be synced after.
 pub(crate) fn publish(file: &File, path: &Path) -> Result<()> {
     let kind = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    crash::point(&format!("{kind} written"));
-    step()?;
+    crash::point(&format!("{kind} written"))?;
     file.sync_all().map_err(io("syncing", path))?;
-    crash::point(&format!("{kind} synced"));
+    crash::point(&format!("{kind} synced"))?;
     fs::rename(temporary(path), path).map_err(io("renaming to", path))?;
-    crash::point(&format!("{kind} renamed"));
-    step()
+    crash::point(&format!("{kind} renamed"))
 }
 
 /// Writes a small file durably.

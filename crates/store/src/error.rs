@@ -36,6 +36,19 @@ pub enum Error {
     /// The name of an event data store breaks Lake's rules (3 to 128 of `a-z A-Z 0-9 . _ -`).
     #[error("`{0}` can't name an event data store: 3 to 128 letters, digits, `.`, `_` or `-`")]
     Name(String),
+    /// The settings of an event data store can't be read.
+    #[error("settings of event data store `{store}`: {reason}; use a newer cloudtarn")]
+    Settings {
+        /// Its id.
+        store: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An event data store that takes no events in, or none but imports.
+    #[error(
+        "event data store `{0}` is deleted or its ingestion is stopped; start it with StartEventDataStoreIngestion, or name another"
+    )]
+    Stopped(String),
     /// The file system refused.
     #[error("{action} `{path}`: {source}")]
     Io {

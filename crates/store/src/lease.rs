@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
-use crate::disk;
+use crate::crash;
 use crate::error::{Result, io};
 use crate::identities;
 
@@ -56,11 +56,11 @@ pub(crate) fn remove_retired(root: &Path, catalogue: &mut Catalogue) -> Result<u
     if file.try_lock().is_err() {
         return Ok(0);
     }
-    disk::step()?;
+    crash::point("found retired")?;
     // First out of the catalogue: files that it does not name are swept if this process ends here.
     catalogue.set_removed(&retired)?;
     for data_file in &retired {
-        disk::step()?;
+        crash::point("removing retired")?;
         let data_file = root.join(data_file);
         for path in [identities::path(&data_file), data_file] {
             if let Err(error) = std::fs::remove_file(&path) {

@@ -24,6 +24,7 @@ mod catalogue;
 mod compaction;
 mod crash;
 mod disk;
+mod documents;
 mod duplicates;
 mod error;
 mod evidence;
@@ -33,6 +34,8 @@ mod ledger;
 mod manifest;
 mod parquet_file;
 mod provenance;
+pub mod selector;
+mod settings;
 mod sightings;
 mod snapshot;
 mod statistics;
@@ -41,11 +44,14 @@ mod writer;
 
 pub use catalogue::{DEFAULT_NAME, Span};
 pub use compaction::{Compacted, When};
+pub use documents::Document;
 pub use error::{Error, Result};
 pub use evidence::{DigestRow, Entry, HourVerdict, LogRow, Object, Verdict, VerdictRow, Verdicts};
 pub use lease::Lease;
 pub use ledger::{DigestFile, Fate, LogFile};
 pub use provenance::Provenance;
+pub use selector::AdvancedEventSelector;
+pub use settings::Settings;
 pub use sightings::{Known, Sightings};
 pub use snapshot::{DataFile, EventDataStore, Snapshot};
 pub use statistics::{Bound, ColumnStatistics};
@@ -72,6 +78,17 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).map_err(error::io("finding", root))?;
         let catalogue = std::sync::Mutex::new(Catalogue::open(&root)?);
+        Ok(Self { root, catalogue, snapshots: std::sync::Mutex::default() })
+    }
+
+    /// Opens the store in a folder, and makes the folder and an empty store if there is none.
+    ///
+    /// # Errors
+    /// The file system's; [`Error::Format`] if a newer program made it.
+    pub fn create(root: &Path) -> Result<Self> {
+        let root = std::path::absolute(root).map_err(error::io("finding", root))?;
+        disk::create_folder(&root)?;
+        let catalogue = std::sync::Mutex::new(Catalogue::create(&root)?);
         Ok(Self { root, catalogue, snapshots: std::sync::Mutex::default() })
     }
 
@@ -115,6 +132,17 @@ impl Store {
         found.ok_or_else(|| Error::EventDataStoreNotFound { name: name(), known: "none of that kind".to_owned() })
     }
 
+    /// Makes the event data store of that name unless there is one; no placeholder will stand for it.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn ensure_event_data_store(&self, name: &str, category: EventCategory) -> Result<()> {
+        let id = uuid::Uuid::new_v4().to_string();
+        let arn = format!("{}{id}", catalogue::ARN);
+        let store = EventDataStore { id, arn, name: name.to_owned(), category };
+        self.catalogue().create_event_data_store(&store, catalogue::now()).map(|_| ())
+    }
+
     /// What there is now of an event data store.
     ///
     /// # Errors
@@ -123,9 +151,13 @@ impl Store {
         // First the lease, so that no file can go between being found and being kept.
         let lease = lease::take(&self.root);
         let mut last = self.snapshots.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let snapshot = self.catalogue().snapshot(store, lease, last.get(&store.id))?;
+        let catalogue = self.catalogue();
+        let snapshot = catalogue.snapshot(store, lease, last.get(&store.id))?;
         last.insert(store.id.clone(), Snapshot { lease: Lease::none(), ..snapshot.clone() });
-        Ok(snapshot)
+        Ok(match catalogue.settings(&store.id)?.oldest() {
+            Some(oldest) => snapshot.not_before(oldest),
+            None => snapshot,
+        })
     }
 
     /// Merges the small data files of an event data store. Readers see the same events before, during and after; merged files

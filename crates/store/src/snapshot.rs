@@ -45,8 +45,20 @@ pub struct Snapshot {
     pub store: EventDataStore,
     /// Its files, by time.
     pub files: Arc<[Arc<DataFile>]>,
+    /// Events with an eventTime before this (UTC milliseconds) have expired, though files still hold them.
+    pub oldest: Option<i64>,
     /// While it or a clone of it lives, the files stay where they are.
     pub lease: Lease,
+}
+
+impl Snapshot {
+    /// Without the events of before a time (UTC milliseconds); a file that holds others too stays, and its reader must filter.
+    pub(crate) fn not_before(mut self, oldest: i64) -> Self {
+        let kept = |file: &&Arc<DataFile>| file.times.1.is_none_or(|last| last >= oldest);
+        self.files = self.files.iter().filter(kept).cloned().collect();
+        self.oldest = Some(oldest);
+        self
+    }
 }
 
 impl DataFile {

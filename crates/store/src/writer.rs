@@ -21,6 +21,7 @@ use crate::lease;
 use crate::ledger::{DigestFile, LogFile};
 use crate::manifest;
 use crate::parquet_file::{self, Decoded, ROW_GROUP_ROWS};
+use crate::selector;
 use crate::snapshot::{DataFile, EventDataStore};
 
 const DAY: i64 = 86_400_000;
@@ -41,6 +42,8 @@ pub struct Committed {
     pub duplicates: u64,
     /// New events that share eventID and account with another but differ from it.
     pub conflicts: u64,
+    /// Events that the store's selectors do not take, or that are older than its retention.
+    pub unselected: u64,
     /// Data files made.
     pub data_files: u64,
     /// Their size in bytes.
@@ -52,6 +55,7 @@ impl std::ops::AddAssign for Committed {
         self.events += other.events;
         self.duplicates += other.duplicates;
         self.conflicts += other.conflicts;
+        self.unselected += other.unselected;
         self.data_files += other.data_files;
         self.bytes += other.bytes;
     }
@@ -86,15 +90,31 @@ impl Writer {
         let lock = lock(&root)?;
         refuse_lost_catalogue(&root)?;
         let mut catalogue = Catalogue::create(&root)?;
-        crash::point("catalogue made");
+        crash::point("catalogue made")?;
         sweep(&root, &mut catalogue)?;
-        crash::point("swept");
-        let main = catalogue.event_data_store(&name, EventCategory::CloudTrail)?;
+        crash::point("swept")?;
+        let existing = catalogue.event_data_stores()?.into_iter().find(|store| store.name.eq_ignore_ascii_case(&name));
+        let main = match existing {
+            Some(store) => store,
+            None => catalogue.event_data_store(&name, EventCategory::CloudTrail)?,
+        };
         disk::create_folder(&root.join(COMMITS))?;
         Ok(Self { root, catalogue, name, main, _lock: lock })
     }
 
-    /// The event data store for management, data and network activity events.
+    /// Refuses a store that its settings keep from taking events in; an import is taken by a store whose ingestion is
+    /// stopped.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`]; the catalogue's.
+    pub fn admit(&self, import: bool) -> Result<()> {
+        let settings = self.catalogue.settings(&self.main.id)?;
+        let admitted = settings.deleted.is_none() && (settings.ingesting || import);
+        if admitted { Ok(()) } else { Err(Error::Stopped(self.main.name.clone())) }
+    }
+
+    /// The event data store that was named; for management, data and network activity events unless it was made for
+    /// others.
     pub fn event_data_store(&self) -> &EventDataStore {
         &self.main
     }
@@ -130,14 +150,21 @@ impl Writer {
             if chunks.chunks().iter().all(|chunk| chunk.rows(category).is_empty()) {
                 continue;
             }
-            let store = self.store_of(category)?;
+            let Some(store) = self.store_of(category)? else {
+                committed.unselected +=
+                    chunks.chunks().iter().map(|chunk| chunk.rows(category).len() as u64).sum::<u64>();
+                continue;
+            };
             let times: Vec<Vec<Option<i64>>> =
                 chunks.chunks().iter().map(|chunk| chunk.event_times(category).collect()).collect();
             let spans = times.iter().flatten().flatten();
             let first = spans.clone().min().map_or(0, |time| day(*time) * DAY);
             let last = spans.max().map_or(0, |time| day(*time) * DAY + DAY - 1);
             let near = self.catalogue.data_files_between(&store.id, first, last)?;
-            let verdict = duplicates::judge(&chunks, category, &near)?;
+            let mut verdict = duplicates::judge(&chunks, category, &near)?;
+            let before = verdict.kept.len();
+            self.select(&store, &chunks, category, &mut verdict.kept)?;
+            committed.unselected += (before - verdict.kept.len()) as u64;
             committed.events += verdict.kept.len() as u64;
             committed.duplicates += verdict.dropped.len() as u64;
             committed.conflicts += verdict.conflicts.len() as u64;
@@ -188,29 +215,52 @@ impl Writer {
     /// # Errors
     /// The file system's and the catalogue's; what was committed stays as it was.
     pub fn compact(&mut self) -> Result<Compacted> {
+        let insights = self.insights_name();
         let mut compacted = Compacted::default();
-        for category in EventCategory::ALL {
-            let name = self.store_name(category);
-            let stores = self.catalogue.event_data_stores()?;
-            if let Some(store) = stores.iter().find(|store| store.name.eq_ignore_ascii_case(&name)) {
-                compacted += compaction::compact(&self.root, &mut self.catalogue, store, When::Many)?;
+        for store in self.catalogue.event_data_stores()? {
+            if store.id == self.main.id || store.name.eq_ignore_ascii_case(&insights) {
+                compacted += compaction::compact(&self.root, &mut self.catalogue, &store, When::Many)?;
             }
         }
         Ok(compacted)
     }
 
-    fn store_name(&self, category: EventCategory) -> String {
-        match category {
-            EventCategory::CloudTrail => self.name.clone(),
-            EventCategory::Insight => format!("{}-insights", self.name),
-        }
+    fn insights_name(&self) -> String {
+        format!("{}-insights", self.name)
     }
 
-    fn store_of(&mut self, category: EventCategory) -> Result<EventDataStore> {
-        match category {
-            EventCategory::CloudTrail => Ok(self.main.clone()),
-            EventCategory::Insight => self.catalogue.event_data_store(&self.store_name(category), category),
+    /// The event data store for events of a category; `None` if the one that was named takes other events only.
+    fn store_of(&mut self, category: EventCategory) -> Result<Option<EventDataStore>> {
+        if category == self.main.category {
+            return Ok(Some(self.main.clone()));
         }
+        let takes_all = self.catalogue.settings(&self.main.id)?.selectors.is_empty();
+        if category == EventCategory::Insight && self.main.category == EventCategory::CloudTrail && takes_all {
+            return self.catalogue.event_data_store(&self.insights_name(), category).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Leaves of the events those that the store's settings take.
+    fn select(
+        &self,
+        store: &EventDataStore,
+        chunks: &Chunks,
+        category: EventCategory,
+        places: &mut Vec<Place>,
+    ) -> Result<()> {
+        let settings = self.catalogue.settings(&store.id)?;
+        let mut keep = vec![true; places.len()];
+        if !settings.selectors.is_empty() {
+            keep = selector::select(&settings.selectors, chunks, category, places)?;
+        }
+        if let Some(oldest) = settings.oldest() {
+            let recent = selector::not_before(oldest, chunks, category, places)?;
+            keep.iter_mut().zip(recent).for_each(|(keep, recent)| *keep &= recent);
+        }
+        let mut keep = keep.into_iter();
+        places.retain(|_| keep.next().unwrap_or(true));
+        Ok(())
     }
 
     fn write(
@@ -275,7 +325,7 @@ fn day_name(time: i64) -> String {
 }
 
 /// Keeps others from writing.
-fn lock(root: &Path) -> Result<File> {
+pub(crate) fn lock(root: &Path) -> Result<File> {
     let path = root.join("ingest.lock");
     let lock = File::create(&path).map_err(io("creating", &path))?;
     lock.try_lock().map_err(|error| match error {

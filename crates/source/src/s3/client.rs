@@ -92,6 +92,8 @@ pub(crate) struct Request<'a> {
     pub(crate) only: Option<&'a str>,
     /// The bytes that are wanted, if not all; at least one.
     pub(crate) part: Option<std::ops::Range<u64>>,
+    /// What is written; empty where nothing is.
+    pub(crate) body: Bytes,
 }
 
 /// What S3 answered; the status is a success.
@@ -317,10 +319,11 @@ impl Client {
         if self.payer {
             builder = builder.header("x-amz-request-payer", "requester");
         }
-        let mut http: HttpRequest = builder.body(HttpRequestBody::empty()).map_err(|error| unaskable(&error))?;
+        let mut http: HttpRequest =
+            builder.body(HttpRequestBody::from(request.body.clone())).map_err(|error| unaskable(&error))?;
         if let Some(keys) = keys {
             let correction = self.correction.load(Ordering::Relaxed);
-            signed(&mut http, keys, region, correction).map_err(|error| unaskable(&*error))?;
+            signed(&mut http, &request.body, keys, region, correction).map_err(|error| unaskable(&*error))?;
         }
         let silence = || Failure::Unreached(format!("no answer within {} s", self.patience.as_secs_f32()));
         let answered = tokio::time::timeout(self.patience, self.http.execute(http)).await.map_err(|_| silence())?;
@@ -388,6 +391,7 @@ fn wait(tried: usize) -> Duration {
 
 fn signed(
     request: &mut HttpRequest,
+    body: &[u8],
     keys: &Credentials,
     region: &str,
     correction: i64,
@@ -404,7 +408,7 @@ fn signed(
     let payer = request.headers().get("x-amz-request-payer").and_then(|value| value.to_str().ok());
     let headers = payer.map(|value| ("x-amz-request-payer", value));
     let (method, uri) = (request.method().as_str(), request.uri().to_string());
-    let signable = SignableRequest::new(method, uri, headers.into_iter(), SignableBody::empty())?;
+    let signable = SignableRequest::new(method, uri, headers.into_iter(), SignableBody::Bytes(body))?;
     let (instructions, _) = sign(signable, &parameters)?.into_parts();
     instructions.apply_to_request_http1x(request);
     Ok(())

@@ -61,6 +61,7 @@ impl<'a> Denial<'a> {
 pub(crate) enum Doing {
     List,
     Read,
+    Write,
 }
 
 impl Doing {
@@ -68,6 +69,7 @@ impl Doing {
         match self {
             Self::List => "list",
             Self::Read => "read",
+            Self::Write => "write",
         }
     }
 }
@@ -148,6 +150,11 @@ fn lacking(client: &Client, doing: Doing, kms: bool, message: &str) -> (String, 
                  needs --request-payer{unsigned}"
             );
             (format!("s3:GetObject on arn:aws:s3:::{bucket}/*"), policy)
+        }
+        Doing::Write => {
+            let policy =
+                format!("{both}; for a bucket encrypted with KMS the key policy too (kms:GenerateDataKey){unsigned}");
+            (format!("s3:PutObject on arn:aws:s3:::{bucket}/*"), policy)
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use arrow::datatypes::DataType;
 
 use super::*;
-use crate::disk::kill;
+use crate::crash::thread::crash_after;
 use crate::statistics::{Bound, ColumnStatistics};
 use crate::writer::tests::{commit, file, record};
 use crate::{Snapshot, Store};
@@ -96,23 +96,23 @@ fn small_files_become_one_and_readers_keep_theirs() {
 }
 
 #[test]
-fn killed_at_any_moment_nothing_is_lost_or_doubled() {
+fn killed_at_any_point_nothing_is_lost_or_doubled() {
     let mut ended = false;
-    for moments in 0..100 {
+    for points in 0..100 {
         let folder = tempfile::tempdir().unwrap();
         fill(folder.path(), 3);
         let all = events(&snapshot(folder.path()));
         let store = Store::open(folder.path()).unwrap();
-        kill::after(Some(moments));
+        crash_after(Some(points));
         let result = store.compact(&main(&store), When::Always);
-        kill::after(None);
-        assert_eq!(events(&snapshot(folder.path())), all, "after {moments} moments");
+        crash_after(None);
+        assert_eq!(events(&snapshot(folder.path())), all, "after {points} points");
         store.compact(&main(&store), When::Always).unwrap();
         let after = snapshot(folder.path());
-        assert_eq!((events(&after), after.files.len()), (all, 2), "after {moments} moments");
-        assert_eq!(files(folder.path()), expected(&after), "after {moments} moments");
+        assert_eq!((events(&after), after.files.len()), (all, 2), "after {points} points");
+        assert_eq!(files(folder.path()), expected(&after), "after {points} points");
         if result.is_ok() {
-            assert!(moments > 8, "only {moments} moments");
+            assert!(points > 8, "only {points} points");
             ended = true;
             break;
         }
