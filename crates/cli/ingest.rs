@@ -171,8 +171,9 @@ fn code(summary: &Summary) -> ExitCode {
 
 async fn sources(args: &Args) -> Result<Vec<Source>> {
     let mut sources = Vec::with_capacity(args.sources.len());
-    if args.sources.iter().filter(|source| *source == "-").count() > 1 {
-        anyhow::bail!("standard input (-) can be read only once");
+    let inputs = args.sources.iter().filter(|source| *source == "-").count();
+    if inputs > 1 || (inputs > 0 && args.follow) {
+        anyhow::bail!("standard input (-) can be read only once: name it once, and without --follow");
     }
     let options = cloudtarn_source::Options {
         max_entry_bytes: args.max_file_size as u64,

@@ -208,6 +208,8 @@ fn following_and_planning_at_once_is_bad_usage() {
     with_bucket(0, async |served| {
         assert_eq!(output(served.command(&["--follow", "--dry-run"])).await.code, Some(2));
         assert_eq!(output(served.command(&["--json"])).await.code, Some(2));
+        let again = output(served.bare(&["ingest", "-", "--follow", "--store", text(&served.store())])).await;
+        assert!(again.code == Some(1) && again.err.contains("only once"), "{}", again.err);
         assert_eq!(output(served.bare(&["ingest", text(&served.store()), "--external-id", "x"])).await.code, Some(2));
     });
 }

@@ -89,8 +89,10 @@ pub struct Report {
     /// Events by account and region.
     pub places: Rows,
     /// Events, regions and hours with events by account and day.
+    pub days: Rows,
+    /// How many hours of which accounts and regions are in which state, as the digests prove it.
     pub coverage: Rows,
-    /// The statements behind `totals`, `activity`, `places` and `coverage`.
+    /// The statements behind `totals`, `activity`, `places`, `days` and `coverage`.
     pub statements: Vec<(&'static str, String)>,
     /// Every question, the gravest first.
     pub answers: Vec<Answer>,
@@ -123,10 +125,18 @@ async fn once(session: &Session, store: &Store, request: &Request<'_>) -> Result
         "SELECT recipientAccountId AS account, awsRegion AS region, count(*) AS events, count_if(errorCode IS NOT NULL) AS errors\n\
          FROM {table}\nGROUP BY recipientAccountId, awsRegion\nORDER BY account, region"
     );
-    let coverage_sql = format!(
+    let days_sql = format!(
         "SELECT recipientAccountId AS account, date_trunc('day', eventTime) AS day, count(*) AS events,\n       \
          count(DISTINCT awsRegion) AS regions, count(DISTINCT date_trunc('hour', eventTime)) AS hours\n\
          FROM {table}\nGROUP BY 1, 2\nORDER BY account, day"
+    );
+    let hours = match scope.conditions_on_hours() {
+        all if all.is_empty() => String::new(),
+        all => format!("\nWHERE {}", all.join(" AND ")),
+    };
+    let coverage_sql = format!(
+        "SELECT account, region, state, count(*) AS hours, min(hour) AS first, max(hour) AS last\n\
+         FROM cloudtarn.hours{hours}\nGROUP BY account, region, state\nORDER BY account, region, state"
     );
     let totals = rows(session, "totals", &totals_sql, zone).await?;
     let span = match totals.times.first() {
@@ -164,6 +174,7 @@ async fn once(session: &Session, store: &Store, request: &Request<'_>) -> Result
         zone,
         shown: request.shown,
         places: rows(session, "places", &places_sql, zone).await?,
+        days: rows(session, "days", &days_sql, zone).await?,
         coverage: rows(session, "coverage", &coverage_sql, zone).await?,
         totals,
         activity: activity(&counted, step),
@@ -171,6 +182,7 @@ async fn once(session: &Session, store: &Store, request: &Request<'_>) -> Result
             ("Totals", totals_sql),
             ("Activity over time", activity_sql),
             ("Accounts and Regions", places_sql),
+            ("Events by account and day", days_sql),
             ("Coverage", coverage_sql),
         ],
         answers,

@@ -178,6 +178,7 @@ pub fn json(report: &Report) -> Json {
             .map(|(start, succeeded, failed)| json!({"start": report.zone.show(*start), "succeeded": succeeded, "failed": failed}))
             .collect::<Vec<_>>(),
         "places": table(&report.places),
+        "days": table(&report.days),
         "coverage": table(&report.coverage),
         "statements": report.statements.iter().map(|(name, sql)| json!({"name": name, "sql": sql})).collect::<Vec<_>>(),
         "answers": answers,

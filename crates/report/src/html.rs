@@ -307,8 +307,10 @@ fn quiet(report: &Report, out: &mut String) {
 }
 
 fn coverage(report: &Report, out: &mut String) {
-    out.push_str("<h2>Coverage</h2>\n<div class=\"card\"><p class=\"soft\">Events by account and day. A day with fewer hours than its neighbours may be a hole in the copy, or a quiet account: no event is no proof that nothing happened.</p>\n");
+    out.push_str("<h2>Coverage</h2>\n<div class=\"card\"><p class=\"soft\">What CloudTrail's digests prove of the hours of delivery. An event that is not found in a proven hour was not delivered; of an unproven or missing hour nothing can be said.</p>\n");
     out.push_str(&table(&report.coverage, 400, |_| false));
+    out.push_str("</div>\n<h2>Events by account and day</h2>\n<div class=\"card\">\n");
+    out.push_str(&table(&report.days, 400, |_| false));
     out.push_str("</div>\n");
 }
 

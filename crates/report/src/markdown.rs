@@ -117,7 +117,10 @@ pub fn markdown(report: &Report) -> String {
     out.push_str("\n## Events by account and Region\n\n");
     table(&report.places, usize::MAX, &mut out);
     out.push_str("## Coverage\n\n");
+    out.push_str("Hours of delivery, by what CloudTrail's digests prove of them.\n\n");
     table(&report.coverage, usize::MAX, &mut out);
+    out.push_str("## Events by account and day\n\n");
+    table(&report.days, usize::MAX, &mut out);
     let _ = writeln!(
         out,
         "## How to reproduce this\n\n- cloudtarn {}\n- event data store {} ({}), snapshot {}, {} events, {} of JSON\n\

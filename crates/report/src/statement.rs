@@ -6,6 +6,9 @@
 
 use std::ops::Range;
 
+/// In milliseconds.
+const HOUR: i64 = 3_600_000;
+
 /// What a stretch of SQL text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece {
@@ -143,22 +146,28 @@ pub struct Scope {
 impl Scope {
     /// The conditions on events; none where everything is asked about.
     pub fn conditions(&self) -> Vec<String> {
-        let time = |millis: i64| {
+        self.on(["eventTime", "recipientAccountId", "awsRegion"], self.since)
+    }
+
+    /// The conditions on the rows of `cloudtarn.hours`: hours of delivery that the part reaches into.
+    pub fn conditions_on_hours(&self) -> Vec<String> {
+        self.on(["hour", "account", "region"], self.since.map(|since| since - since.rem_euclid(HOUR)))
+    }
+
+    /// The conditions on columns of times, accounts and regions.
+    fn on(&self, [time, account, region]: [&str; 3], since: Option<i64>) -> Vec<String> {
+        let moment = |millis: i64| {
             let time = chrono::DateTime::from_timestamp_millis(millis).unwrap_or_default();
             time.format("'%Y-%m-%d %H:%M:%S%.3f'").to_string()
         };
-        let list = |column: &str, values: &[String]| {
-            let values = values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", ");
-            format!("{column} IN ({values})")
-        };
         let mut all = Vec::new();
-        all.extend(self.since.map(|since| format!("eventTime >= {}", time(since))));
-        all.extend(self.until.map(|until| format!("eventTime < {}", time(until))));
-        if !self.accounts.is_empty() {
-            all.push(list("recipientAccountId", &self.accounts));
-        }
-        if !self.regions.is_empty() {
-            all.push(list("awsRegion", &self.regions));
+        all.extend(since.map(|since| format!("{time} >= {}", moment(since))));
+        all.extend(self.until.map(|until| format!("{time} < {}", moment(until))));
+        for (column, values) in [(account, &self.accounts), (region, &self.regions)] {
+            if !values.is_empty() {
+                let values = values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", ");
+                all.push(format!("{column} IN ({values})"));
+            }
         }
         all
     }
