@@ -1,0 +1,197 @@
+"""One table of events in DuckDB and in ClickHouse (chdb), laid out as well as we know for questions.
+
+Both have Lake's columns: nested fields that questions name are columns of their own, the maps are maps of text, and the
+whole record is kept as `eventJson`. Records that were delivered twice, byte for byte, are kept once, as Cloudtarn does.
+"""
+
+import json
+import os
+
+TEXT = [
+    "eventVersion", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "userAgent", "errorCode",
+    "errorMessage", "requestID", "eventID", "eventType", "apiVersion", "recipientAccountId", "sharedEventID",
+    "vpcEndpointId", "vpcEndpointAccountId", "eventCategory", "sessionCredentialFromConsole",
+]
+BOOLEAN = ["readOnly", "managementEvent"]
+MAPS = ["requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"]
+RESOURCE = ["ARN", "accountId", "type", "ARNPrefix"]
+# Columns of their own for fields inside objects.
+NESTED = {
+    "identity_type": "userIdentity.type",
+    "identity_principal": "userIdentity.principalId",
+    "identity_arn": "userIdentity.arn",
+    "identity_account": "userIdentity.accountId",
+    "accessKeyId": "userIdentity.accessKeyId",
+    "userName": "userIdentity.userName",
+    "invokedBy": "userIdentity.invokedBy",
+    "identityProvider": "userIdentity.identityProvider",
+    "credentialId": "userIdentity.credentialId",
+    "onBehalfOf_user": "userIdentity.onBehalfOf.userId",
+    "onBehalfOf_store": "userIdentity.onBehalfOf.identityStoreArn",
+    "creationDate": "userIdentity.sessionContext.attributes.creationDate",
+    "mfaAuthenticated": "userIdentity.sessionContext.attributes.mfaAuthenticated",
+    "issuer_type": "userIdentity.sessionContext.sessionIssuer.type",
+    "issuer_principal": "userIdentity.sessionContext.sessionIssuer.principalId",
+    "issuer_arn": "userIdentity.sessionContext.sessionIssuer.arn",
+    "issuer_account": "userIdentity.sessionContext.sessionIssuer.accountId",
+    "issuer_name": "userIdentity.sessionContext.sessionIssuer.userName",
+    "federatedProvider": "userIdentity.sessionContext.webIdFederationData.federatedProvider",
+    "sourceIdentity": "userIdentity.sessionContext.sourceIdentity",
+    "ec2RoleDelivery": "userIdentity.sessionContext.ec2RoleDelivery",
+    "tlsVersion": "tlsDetails.tlsVersion",
+    "cipherSuite": "tlsDetails.cipherSuite",
+    "clientProvidedHostHeader": "tlsDetails.clientProvidedHostHeader",
+}
+# What a question may seek among all events.
+NEEDLES = ["eventID", "requestID", "sharedEventID", "accessKeyId", "sourceIPAddress", "identity_arn"]
+# Nearly every record has another value: a dictionary of them would only cost.
+UNIQUE = ["eventID", "requestID", "sharedEventID", "accessKeyId", "identity_principal", "errorMessage", "ARN"]
+
+
+def tree():
+    """The nested fields as a tree of objects."""
+    root = {}
+    for path in NESTED.values():
+        *parents, leaf = path.split(".")
+        node = root
+        for name in parents:
+            node = node.setdefault(name, {})
+        node[leaf] = None
+    return root
+
+
+def duckdb(job):
+    """Sorted by time, so that zones of rows are left out; an index on each column that needles are sought in."""
+    import duckdb as engine
+
+    def shape(node):
+        return {k: shape(v) if v else "VARCHAR" for k, v in node.items()}
+
+    wanted = {
+        "eventTime": "TIMESTAMP",
+        **dict.fromkeys(TEXT, "VARCHAR"),
+        **dict.fromkeys(BOOLEAN, "BOOLEAN"),
+        **dict.fromkeys(MAPS, "MAP(VARCHAR, VARCHAR)"),
+        "resources": [dict.fromkeys(RESOURCE, "VARCHAR")],
+        **shape(tree()),
+    }
+    plain = ", ".join(f'"{c}"' for c in ["eventTime", *TEXT, *BOOLEAN])
+    nested = ", ".join(f'{path} AS "{name}"' for name, path in NESTED.items())
+    connection = engine.connect(os.path.join(job["store"], "events.duckdb"))
+    connection.execute(f"SET threads = {job['threads']}")
+    connection.execute(f"SET temp_directory = '{os.path.join(job['store'], 'spill')}'")
+    connection.execute("SET preserve_insertion_order = false")
+    # In a database of its own: the space of dropped tables is not given back.
+    staging = os.path.join(job["store"], "staging.duckdb")
+    connection.execute(f"ATTACH '{staging}' AS staging")
+    connection.execute(
+        f"""
+        CREATE TABLE staging.records AS
+        SELECT unnest(json_transform(record, '{json.dumps(wanted)}')), record::VARCHAR AS "eventJson"
+        FROM (
+            SELECT unnest("Records") AS record
+            FROM read_json(?, columns = {{'Records': 'JSON[]'}}, format = 'unstructured',
+                           compression = 'gzip', maximum_object_size = {job['largest'] + 65536})
+        )
+        """,
+        [job["files"]],
+    )
+    connection.execute("SET preserve_insertion_order = true")
+    connection.execute(
+        f"""
+        CREATE TABLE events AS
+        SELECT {plain}, {nested}, {', '.join(MAPS)}, resources, "eventJson"
+        FROM staging.records
+        WHERE rowid IN (SELECT min(rowid) FROM staging.records GROUP BY "eventID", "recipientAccountId", hash("eventJson"))
+        ORDER BY "eventTime"
+        """
+    )
+    connection.execute("DETACH staging")
+    os.remove(staging)
+    for column in NEEDLES:
+        connection.execute(f'CREATE INDEX "by_{column}" ON events ("{column}")')
+    connection.execute("CHECKPOINT")
+    connection.close()
+    return {"version": engine.__version__}
+
+
+def chdb(job):
+    """Sorted by day, then by call, so that like records lie side by side; dictionaries, bloom filters, an index of words.
+
+    Absent text is empty, not NULL: a column of NULLs beside each would cost, and no field is present and empty for a reason.
+    """
+    import chdb as package
+
+    def shape(node):
+        fields = (f"{k} {shape(v) if v else 'String'}" for k, v in node.items())
+        return f"Tuple({', '.join(fields)})"
+
+    def kind(column):
+        return "String" if column in UNIQUE else "LowCardinality(String)"
+
+    resources = f"Array(Tuple({', '.join(f'{c} String' for c in RESOURCE)}))"
+    wanted = ", ".join(
+        [
+            "eventTime String",
+            *(f"{c} String" for c in TEXT),
+            *(f"{c} Bool" for c in BOOLEAN),
+            *(f"{c} Map(String, String)" for c in MAPS),
+            f"resources {resources}",
+            *(f"{name} {shape(node)}" for name, node in tree().items()),
+        ]
+    )
+    names = ", ".join(
+        [
+            "parseDateTimeBestEffort(t.eventTime) AS eventTime",
+            *(f"t.{c} AS {c}" for c in [*TEXT, *BOOLEAN, *MAPS]),
+            *(f"arrayMap(r -> tupleElement(r, '{c}'), t.resources) AS `resources.{c}`" for c in RESOURCE),
+            *(f"t.{path} AS {name}" for name, path in NESTED.items()),
+            "record AS eventJson",
+        ]
+    )
+    columns = ", ".join(
+        [
+            "eventTime DateTime('UTC') CODEC(Delta, ZSTD)",
+            *(f"{c} {kind(c)} CODEC(ZSTD)" for c in TEXT),
+            *(f"{c} Bool" for c in BOOLEAN),
+            *(f"{c} Map(LowCardinality(String), String) CODEC(ZSTD)" for c in MAPS),
+            *(f"`resources.{c}` Array({kind(c)}) CODEC(ZSTD)" for c in RESOURCE),
+            *(f"{c} {kind(c)} CODEC(ZSTD)" for c in NESTED),
+            "eventJson String CODEC(ZSTD)",
+            *(f"INDEX of_{c} {c} TYPE bloom_filter(0.001) GRANULARITY 1" for c in NEEDLES),
+            "INDEX of_name eventName TYPE set(0) GRANULARITY 1",
+            "INDEX of_error errorCode TYPE set(0) GRANULARITY 1",
+            "INDEX of_resource resources.ARN TYPE bloom_filter(0.001) GRANULARITY 1",
+            "INDEX of_words eventJson TYPE text(tokenizer = splitByNonAlpha)",
+        ]
+    )
+    engine = chdb_session(job)
+    engine.query("CREATE DATABASE IF NOT EXISTS lake ENGINE = Atomic")
+    engine.query(f"CREATE TABLE lake.events ({columns}) ENGINE = MergeTree ORDER BY {job.get('order', ORDER)}")
+    engine.query(
+        f"""
+        INSERT INTO lake.events
+        SELECT {names}
+        FROM (
+            SELECT record, JSONExtract(record, 'Tuple({wanted})') AS t
+            FROM (SELECT arrayJoin(Records) AS record
+                  FROM file('{os.path.join(job["view"], "*.json.gz")}', JSONEachRow, 'Records Array(String)'))
+        )
+        LIMIT 1 BY eventID, recipientAccountId, sipHash64(eventJson)
+        SETTINGS max_insert_threads = {job['threads']}, input_format_json_read_objects_as_strings = 1
+        """
+    )
+    engine.query("OPTIMIZE TABLE lake.events FINAL")
+    engine.close()
+    return {"version": package.__version__}
+
+
+ORDER = "(toStartOfDay(eventTime), eventSource, eventName, eventTime)"
+
+
+def chdb_session(job):
+    from chdb import session
+
+    engine = session.Session(os.path.join(job["store"], "chdb"))
+    engine.query(f"SET max_threads = {job['threads']}")
+    return engine
