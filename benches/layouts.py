@@ -61,7 +61,10 @@ def tree():
 
 
 def duckdb(job):
-    """Sorted by time, so that zones of rows are left out; an index on each column that needles are sought in."""
+    """Sorted by day, then by call, so that zones of rows are left out; an index on each column that needles are sought in.
+
+    Sorted by time alone, questions on 400,000 events took 1.3 times as long in the geometric mean.
+    """
     import duckdb as engine
 
     def shape(node):
@@ -103,7 +106,7 @@ def duckdb(job):
         SELECT {plain}, {nested}, {', '.join(MAPS)}, resources, "eventJson"
         FROM staging.records
         WHERE rowid IN (SELECT min(rowid) FROM staging.records GROUP BY "eventID", "recipientAccountId", hash("eventJson"))
-        ORDER BY "eventTime"
+        ORDER BY date_trunc('day', "eventTime"), "eventSource", "eventName", "eventTime"
         """
     )
     connection.execute("DETACH staging")
@@ -116,9 +119,10 @@ def duckdb(job):
 
 
 def chdb(job):
-    """Sorted by day, then by call, so that like records lie side by side; dictionaries, bloom filters, an index of words.
+    """Sorted by call, then by time; dictionaries, bloom filters, an index of the words of `eventJson` (which LIKE scans).
 
-    Absent text is empty, not NULL: a column of NULLs beside each would cost, and no field is present and empty for a reason.
+    Sorted by day and call, questions on 400,000 events took 1.15 times as long in the geometric mean, by time alone 1.6
+    times. An index of n-grams took minutes to build. Absent text is empty, not NULL, which would be a column more for each.
     """
     import chdb as package
 
@@ -167,7 +171,7 @@ def chdb(job):
     )
     engine = chdb_session(job)
     engine.query("CREATE DATABASE IF NOT EXISTS lake ENGINE = Atomic")
-    engine.query(f"CREATE TABLE lake.events ({columns}) ENGINE = MergeTree ORDER BY {job.get('order', ORDER)}")
+    engine.query(f"CREATE TABLE lake.events ({columns}) ENGINE = MergeTree ORDER BY (eventSource, eventName, eventTime)")
     engine.query(
         f"""
         INSERT INTO lake.events
@@ -182,11 +186,9 @@ def chdb(job):
         """
     )
     engine.query("OPTIMIZE TABLE lake.events FINAL")
+    version = engine.query("SELECT version()", "TSVRaw").bytes().decode().strip()
     engine.close()
-    return {"version": package.__version__}
-
-
-ORDER = "(toStartOfDay(eventTime), eventSource, eventName, eventTime)"
+    return {"version": f"{version} (chdb {package.__version__})"}
 
 
 def chdb_session(job):

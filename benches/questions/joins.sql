@@ -41,16 +41,31 @@ QUALIFY row_number() OVER (PARTITION BY identity_arn ORDER BY eventTime, eventID
 SELECT identity_arn AS principal, (argMin((eventTime, eventName, sourceIPAddress), (eventTime, eventID)) AS f).1, f.2, f.3
 FROM events WHERE identity_arn != '' GROUP BY identity_arn
 
--- question: one call seen in two accounts
--- engine: cloudtarn duckdb
-SELECT a.recipientAccountId AS one, b.recipientAccountId AS other, a.eventName, count(*) AS calls
-FROM {events} AS a JOIN {events} AS b ON a.sharedEventID = b.sharedEventID
-WHERE a.recipientAccountId < b.recipientAccountId GROUP BY 1, 2, 3
+-- question: signed in, then changed
+-- engine: cloudtarn
+SELECT entry.userIdentity.arn AS principal, count(DISTINCT entry.eventID) AS sign_ins, count(DISTINCT change.eventID) AS changes
+FROM $EDS_ID AS entry JOIN $EDS_ID AS change ON change.userIdentity.arn = entry.userIdentity.arn
+WHERE entry.eventName = 'ConsoleLogin' AND element_at(entry.responseElements, 'ConsoleLogin') = 'Success'
+  AND change.readOnly = false AND change.sessionCredentialFromConsole = 'true'
+  AND change.eventTime BETWEEN entry.eventTime AND entry.eventTime + INTERVAL '1' HOUR
+GROUP BY 1
+-- engine: duckdb
+SELECT entry.identity_arn AS principal, count(DISTINCT entry.eventID) AS sign_ins, count(DISTINCT change.eventID) AS changes
+FROM events AS entry JOIN events AS change ON change.identity_arn = entry.identity_arn
+WHERE entry.eventName = 'ConsoleLogin' AND entry.responseElements['ConsoleLogin'] = 'Success'
+  AND NOT change.readOnly AND change.sessionCredentialFromConsole = 'true'
+  AND change.eventTime BETWEEN entry.eventTime AND entry.eventTime + INTERVAL '1 hour'
+GROUP BY 1
 -- engine: chdb
-SELECT a.recipientAccountId AS one, b.recipientAccountId AS other, a.eventName, count() AS calls
-FROM (SELECT recipientAccountId, eventName, sharedEventID FROM events WHERE sharedEventID != '') AS a
-JOIN (SELECT recipientAccountId, sharedEventID FROM events WHERE sharedEventID != '') AS b ON a.sharedEventID = b.sharedEventID
-WHERE a.recipientAccountId < b.recipientAccountId GROUP BY 1, 2, 3
+SELECT entry.identity_arn AS principal, uniqExact(entry.eventID) AS sign_ins, uniqExact(change.eventID) AS changes
+FROM (SELECT identity_arn, eventTime, eventID FROM events
+      WHERE NOT readOnly AND sessionCredentialFromConsole = 'true' AND identity_arn != '') AS change
+JOIN (SELECT identity_arn, eventTime, eventID FROM events
+      WHERE eventSource = 'signin.amazonaws.com' AND eventName = 'ConsoleLogin'
+        AND responseElements['ConsoleLogin'] = 'Success' AND identity_arn != '') AS entry
+  ON change.identity_arn = entry.identity_arn
+WHERE change.eventTime BETWEEN entry.eventTime AND entry.eventTime + INTERVAL 1 HOUR
+GROUP BY 1
 
 -- question: refused, then let in
 -- quick

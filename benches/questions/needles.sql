@@ -56,12 +56,12 @@ SELECT eventTime, eventID, eventName, sourceIPAddress, type
 FROM (SELECT * FROM events WHERE has(resources.ARN, '{resource}')) ARRAY JOIN resources.type AS type, resources.ARN AS arn
 WHERE arn = '{resource}'
 
--- question: word in the record
+-- question: text in a record
 -- quick
 -- engine: cloudtarn duckdb chdb
-SELECT eventTime, eventID, eventName FROM {events} WHERE eventJson LIKE '%{word}%'
+SELECT eventTime, eventID, eventName FROM {events} WHERE eventJson LIKE '%{text}%'
 
--- question: phrase in a day's records
+-- question: text in a day's records
 -- engine: cloudtarn duckdb chdb
 SELECT eventSource, count(*) AS events FROM {events}
 WHERE eventTime >= '{day}' AND eventTime < '{next_day}' AND eventJson LIKE '%"mfaAuthenticated":"true"%'

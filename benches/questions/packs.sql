@@ -36,30 +36,27 @@ ORDER BY errors DESC, eventSource, eventName, errorCode LIMIT 50
 
 -- question: key used from several addresses
 -- engine: cloudtarn
-SELECT date_trunc('hour', eventTime) AS hour, recipientAccountId, userIdentity.accessKeyId AS access_key,
-       userIdentity.arn AS principal, count(DISTINCT sourceIPAddress) AS addresses,
-       array_join(array_sort(array_agg(DISTINCT sourceIPAddress)), ' ') AS list,
+SELECT recipientAccountId, userIdentity.accessKeyId AS access_key, userIdentity.arn AS principal,
+       count(DISTINCT sourceIPAddress) AS addresses, array_join(array_sort(array_agg(DISTINCT sourceIPAddress)), ' ') AS list,
        count_if(errorCode IS NULL) AS succeeded, count_if(errorCode IS NOT NULL) AS attempted
 FROM $EDS_ID
 WHERE userIdentity.accessKeyId LIKE 'A%'
   AND sourceIPAddress NOT LIKE '%.amazonaws.com' AND sourceIPAddress NOT LIKE 'AWS Internal%'
-GROUP BY 1, 2, 3, 4 HAVING count(DISTINCT sourceIPAddress) >= 2
+GROUP BY 1, 2, 3 HAVING count(DISTINCT sourceIPAddress) >= 2
 -- engine: duckdb
-SELECT date_trunc('hour', eventTime) AS hour, recipientAccountId, accessKeyId, identity_arn,
-       count(DISTINCT sourceIPAddress) AS addresses, string_agg(DISTINCT sourceIPAddress, ' ' ORDER BY sourceIPAddress) AS list,
+SELECT recipientAccountId, accessKeyId, identity_arn, count(DISTINCT sourceIPAddress) AS addresses,
+       string_agg(DISTINCT sourceIPAddress, ' ' ORDER BY sourceIPAddress) AS list,
        count_if(errorCode IS NULL) AS succeeded, count(errorCode) AS attempted
 FROM events
-WHERE accessKeyId LIKE 'A%'
-  AND sourceIPAddress NOT LIKE '%.amazonaws.com' AND sourceIPAddress NOT LIKE 'AWS Internal%'
-GROUP BY 1, 2, 3, 4 HAVING count(DISTINCT sourceIPAddress) >= 2
+WHERE accessKeyId LIKE 'A%' AND sourceIPAddress NOT LIKE '%.amazonaws.com' AND sourceIPAddress NOT LIKE 'AWS Internal%'
+GROUP BY 1, 2, 3 HAVING count(DISTINCT sourceIPAddress) >= 2
 -- engine: chdb
-SELECT toStartOfHour(eventTime) AS hour, recipientAccountId, accessKeyId, identity_arn,
-       uniqExact(sourceIPAddress) AS addresses, arrayStringConcat(arraySort(groupUniqArray(sourceIPAddress)), ' ') AS list,
+SELECT recipientAccountId, accessKeyId, identity_arn, uniqExact(sourceIPAddress) AS addresses,
+       arrayStringConcat(arraySort(groupUniqArray(sourceIPAddress)), ' ') AS list,
        countIf(errorCode = '') AS succeeded, countIf(errorCode != '') AS attempted
 FROM events
-WHERE accessKeyId LIKE 'A%'
-  AND sourceIPAddress NOT LIKE '%.amazonaws.com' AND sourceIPAddress NOT LIKE 'AWS Internal%'
-GROUP BY 1, 2, 3, 4 HAVING uniqExact(sourceIPAddress) >= 2
+WHERE accessKeyId LIKE 'A%' AND sourceIPAddress NOT LIKE '%.amazonaws.com' AND sourceIPAddress NOT LIKE 'AWS Internal%'
+GROUP BY 1, 2, 3 HAVING uniqExact(sourceIPAddress) >= 2
 
 -- question: reconnaissance burst
 -- engine: cloudtarn
@@ -88,25 +85,25 @@ WHERE (eventName LIKE 'List%' OR eventName LIKE 'Get%' OR eventName LIKE 'Descri
   AND identity_type NOT IN ('', 'AWSService') AND sourceIPAddress NOT LIKE '%.amazonaws.com'
 GROUP BY 1, 2, 3, 4 HAVING uniqExact(eventName) >= {calls}
 
--- question: strangers
+-- question: changes from the console
 -- engine: cloudtarn
-SELECT userIdentity.accountId AS from_account, recipientAccountId, eventSource, eventName,
+SELECT userIdentity.arn AS principal, recipientAccountId, count(DISTINCT eventName) AS calls,
        count_if(errorCode IS NULL) AS succeeded, count_if(errorCode IS NOT NULL) AS attempted,
        min(eventTime) AS first, max(eventTime) AS last
-FROM $EDS_ID
-WHERE userIdentity.accountId <> recipientAccountId AND userIdentity.type <> 'AWSService'
-GROUP BY userIdentity.accountId, recipientAccountId, eventSource, eventName
+FROM $EDS_ID WHERE readOnly = false AND sessionCredentialFromConsole = 'true' AND eventType = 'AwsApiCall'
+GROUP BY userIdentity.arn, recipientAccountId
 -- engine: duckdb
-SELECT identity_account, recipientAccountId, eventSource, eventName, count_if(errorCode IS NULL) AS succeeded,
-       count(errorCode) AS attempted, min(eventTime) AS first, max(eventTime) AS last
-FROM events WHERE identity_account <> recipientAccountId AND identity_type <> 'AWSService'
-GROUP BY identity_account, recipientAccountId, eventSource, eventName
+SELECT identity_arn AS principal, recipientAccountId, count(DISTINCT eventName) AS calls,
+       count_if(errorCode IS NULL) AS succeeded, count(errorCode) AS attempted,
+       min(eventTime) AS first, max(eventTime) AS last
+FROM events WHERE NOT readOnly AND sessionCredentialFromConsole = 'true' AND eventType = 'AwsApiCall'
+GROUP BY identity_arn, recipientAccountId
 -- engine: chdb
-SELECT identity_account, recipientAccountId, eventSource, eventName, countIf(errorCode = '') AS succeeded,
-       countIf(errorCode != '') AS attempted, min(eventTime) AS first, max(eventTime) AS last
-FROM events
-WHERE identity_account != '' AND identity_account != recipientAccountId AND identity_type NOT IN ('', 'AWSService')
-GROUP BY identity_account, recipientAccountId, eventSource, eventName
+SELECT identity_arn AS principal, recipientAccountId, uniqExact(eventName) AS calls,
+       countIf(errorCode = '') AS succeeded, countIf(errorCode != '') AS attempted,
+       min(eventTime) AS first, max(eventTime) AS last
+FROM events WHERE NOT readOnly AND sessionCredentialFromConsole = 'true' AND eventType = 'AwsApiCall'
+GROUP BY identity_arn, recipientAccountId
 
 -- question: data events by bucket
 -- quick
