@@ -61,7 +61,7 @@ SELECT entry.identity_arn AS principal, uniqExact(entry.eventID) AS sign_ins, un
 FROM (SELECT identity_arn, eventTime, eventID FROM events
       WHERE NOT readOnly AND sessionCredentialFromConsole = 'true' AND identity_arn != '') AS change
 JOIN (SELECT identity_arn, eventTime, eventID FROM events
-      WHERE eventSource = 'signin.amazonaws.com' AND eventName = 'ConsoleLogin'
+      WHERE eventName = 'ConsoleLogin'
         AND responseElements['ConsoleLogin'] = 'Success' AND identity_arn != '') AS entry
   ON change.identity_arn = entry.identity_arn
 WHERE change.eventTime BETWEEN entry.eventTime AND entry.eventTime + INTERVAL 1 HOUR

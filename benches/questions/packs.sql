@@ -138,5 +138,5 @@ WHERE eventName = 'ConsoleLogin' AND responseElements['ConsoleLogin'] = 'Success
 -- engine: chdb
 SELECT eventTime, eventID, recipientAccountId, identity_arn AS principal, sourceIPAddress
 FROM events
-WHERE eventSource = 'signin.amazonaws.com' AND eventName = 'ConsoleLogin'
+WHERE eventName = 'ConsoleLogin'
   AND responseElements['ConsoleLogin'] = 'Success' AND additionalEventData['MFAUsed'] = 'No'
