@@ -324,7 +324,7 @@ def run(arguments, wanted, python, folder):
         for engine in wanted:
             log(f"starting {TITLES[engine]}: {question['name']}")
             sql = fill(question["sql"][engine], engine, found)
-            tries = [job(engine, "cold", sql=sql) for _ in range(min(arguments.runs, 3))]
+            tries = [job(engine, "cold", sql=sql) for _ in range(1 if arguments.quick else min(arguments.runs, 3))]
             starts.setdefault(question["name"], {})[engine] = min(tries, key=lambda t: t["ms"])
     report(arguments, loaded, asked, answers, starts, used)
 
@@ -349,7 +349,7 @@ def report(arguments, loaded, asked, answers, starts, used):
     others = [e for e in names if e != "cloudtarn"]
     heads = [TITLES[e] for e in names]
     raw = loaded[names[0]]["raw"] / 1e6
-    print(f"{raw:.0f} MB of JSON, {arguments.threads} cores, best of {arguments.runs}, warm. Milliseconds; the ratio is")
+    print(f"{raw:.0f} MB of JSON, {arguments.threads} core(s), best of {arguments.runs}, warm. Milliseconds; the ratio is")
     print("Cloudtarn's time to that of the better of the others: below 1, Cloudtarn is ahead.\n")
     rows, ratios = [], []
     for question in asked:
@@ -390,7 +390,7 @@ def report(arguments, loaded, asked, answers, starts, used):
 
 def main():
     parser = engines.options(__doc__, threads=2, runs=5)
-    parser.add_argument("--quick", action="store_true", help="a quarter of the questions, three runs at most")
+    parser.add_argument("--quick", action="store_true", help="fewer questions, three runs at most, one fresh process of each")
     parser.add_argument("--only", metavar="TEXT", default="", help="only questions with this in their name")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the loaded stores here, and use them when they are there")
     arguments = parser.parse_args()
