@@ -12,6 +12,7 @@
 
 mod bags;
 mod coerce;
+mod data_file;
 mod decorrelate;
 mod error;
 mod event_json;

@@ -13,7 +13,6 @@ use datafusion::common::{Column, ColumnStatistics, DFSchema, Result, ScalarValue
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
@@ -24,6 +23,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
+use crate::data_file::DataFiles;
 use crate::gate::GateExec;
 use crate::rows::Rows;
 
@@ -45,10 +45,7 @@ impl EventTable {
     /// The table of a snapshot. Of the hidden columns it has those that the statement names, so that `SELECT *` does not
     /// show the others; none for a reader who may not see every event, since they tell where in a log file an event
     /// stood.
-    ///
-    /// # Errors
-    /// If a data file has a path that is not absolute.
-    pub(crate) fn new(snapshot: &Snapshot, named: &[String], rows: Rows) -> Result<Self> {
+    pub(crate) fn new(snapshot: &Snapshot, named: &[String], rows: Rows) -> Self {
         let file_schema = snapshot.store.category.file_schema();
         let shown = |name: &String| !name.starts_with(HIDDEN) || (named.contains(name) && rows == Rows::All);
         let fields: Vec<_> = file_schema.fields().iter().filter(|field| shown(field.name())).cloned().collect();
@@ -57,17 +54,17 @@ impl EventTable {
             .files
             .iter()
             .map(|file| {
-                let path = object_store::path::Path::from_absolute_path(&file.path)?;
                 let statistics = Arc::new(statistics(file, &schema));
-                let file = PartitionedFile::new(path.to_string(), file.bytes)
+                let file = PartitionedFile::new(file.path.to_string_lossy(), file.bytes)
                     .with_statistics(Arc::clone(&statistics))
                     .with_arrow_schema(Arc::clone(&file_schema))
+                    .with_extension(Arc::clone(file))
                     // Held by the plan: files that a compaction merges meanwhile stay until it has ended.
                     .with_extension(snapshot.lease.clone());
-                Ok((file, statistics))
+                (file, statistics)
             })
-            .collect::<Result<_>>()?;
-        Ok(Self { schema, rows, oldest: snapshot.oldest, files })
+            .collect();
+        Self { schema, rows, oldest: snapshot.oldest, files }
     }
 
     /// What is true of the events that may be seen; `None` if all may.
@@ -114,10 +111,7 @@ impl EventTable {
             Statistics::try_merge_iter(files.iter().filter_map(|file| file.statistics.as_deref()), &self.schema)?;
         let url = ObjectStoreUrl::local_filesystem();
         let runtime = state.runtime_env();
-        let reader = CachedParquetFileReaderFactory::new(
-            runtime.object_store(&url)?,
-            runtime.cache_manager.get_file_metadata_cache(),
-        );
+        let reader = DataFiles { footers: runtime.cache_manager.get_file_metadata_cache() };
         let mut source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(reader));

@@ -1,9 +1,10 @@
-//! Trino's page `aggregate`. What DataFusion computes as Trino does (`count`, `array_agg`, the variances, …) is
+//! Trino's page `aggregate`. What DataFusion computes as Trino does (the variances, …) is
 //! DataFusion's; the rest is here.
 
 mod array_agg;
 mod bits;
 mod collected;
+mod count;
 mod count_if;
 mod distinct;
 mod extreme;
@@ -40,6 +41,7 @@ pub(crate) fn functions() -> Functions {
             .retracts(total::retracts)
             .build(),
         array_agg::array_agg(),
+        count::count(),
         minmax::max(),
         minmax::min(),
         new("max_by", extreme::by_types, extreme::by_state, extreme::make_max_by)

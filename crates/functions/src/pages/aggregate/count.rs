@@ -1,0 +1,262 @@
+//! `count`, which is DataFusion's, but for `count(DISTINCT text)` by group: DataFusion has a set for each group there, and
+//! takes the rows of each group one group after the other.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, StringViewArray, StringViewBuilder};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion_common::{HashMap, HashSet, Result, ScalarValue};
+use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+    StatisticsArgs,
+};
+use datafusion_functions_aggregate::count::count_udaf;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Count(Arc<AggregateUDF>);
+
+/// `count`.
+pub(super) fn count() -> AggregateUDF {
+    AggregateUDF::from(Count(count_udaf()))
+}
+
+fn is_distinct_text(args: &AccumulatorArgs<'_>) -> bool {
+    args.is_distinct && args.expr_fields.len() == 1 && args.expr_fields[0].data_type() == &DataType::Utf8View
+}
+
+impl AggregateUDFImpl for Count {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.0.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.0.return_type(types)
+    }
+
+    fn is_nullable(&self) -> bool {
+        self.0.is_nullable()
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        self.0.state_fields(args)
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.0.accumulator(args)
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
+        is_distinct_text(&args) || self.0.groups_accumulator_supported(args)
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        if is_distinct_text(&args) {
+            Ok(Box::<DistinctText>::default())
+        } else {
+            self.0.create_groups_accumulator(args)
+        }
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        self.0.reverse_udf()
+    }
+
+    fn default_value(&self, data_type: &DataType) -> Result<ScalarValue> {
+        self.0.default_value(data_type)
+    }
+
+    fn value_from_stats(&self, args: &StatisticsArgs<'_>) -> Option<ScalarValue> {
+        self.0.value_from_stats(args)
+    }
+
+    fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
+        self.0.inner().set_monotonicity(data_type)
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.0.create_sliding_accumulator(args)
+    }
+}
+
+/// Distinct text of all groups: one number a text, one set of pairs of group and number.
+#[derive(Default)]
+struct DistinctText {
+    numbers: HashMap<Arc<str>, u32>,
+    texts: Vec<Arc<str>>,
+    /// Bytes of the texts.
+    bytes: usize,
+    /// The group in the upper half, the number of the text in the lower.
+    pairs: HashSet<u64>,
+    counts: Vec<i64>,
+}
+
+impl DistinctText {
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let number = self.texts.len() as u32;
+        let text: Arc<str> = Arc::from(text);
+        self.bytes += text.len();
+        self.texts.push(Arc::clone(&text));
+        self.numbers.insert(text, number);
+        number
+    }
+
+    /// Counts a text for each row, in the group that `group` has for it; `None` for rows that do not count.
+    fn offer(&mut self, texts: &StringViewArray, total: usize, group: impl Fn(usize) -> Option<usize>) {
+        self.counts.resize(total.max(self.counts.len()), 0);
+        // Like events stand together: text often is that of the row before, and its view the same then.
+        let (mut view, mut number) = (None, 0);
+        let mut pair = None;
+        for row in 0..texts.len() {
+            let Some(group) = group(row).filter(|_| texts.is_valid(row)) else { continue };
+            if view != Some(texts.views()[row]) {
+                view = Some(texts.views()[row]);
+                number = self.number(texts.value(row));
+            }
+            let next = (group as u64) << 32 | u64::from(number);
+            if pair == Some(next) {
+                continue;
+            }
+            pair = Some(next);
+            if self.pairs.insert(next) {
+                self.counts[group] += 1;
+            }
+        }
+    }
+
+    /// Forgets the groups that are emitted.
+    fn forget(&mut self, emit_to: EmitTo) -> Vec<i64> {
+        match emit_to {
+            EmitTo::All => std::mem::take(self).counts,
+            EmitTo::First(n) => {
+                let groups = n as u64;
+                let later = self.pairs.drain().filter(|pair| pair >> 32 >= groups);
+                self.pairs = later.map(|pair| pair - (groups << 32)).collect();
+                emit_to.take_needed(&mut self.counts)
+            }
+        }
+    }
+}
+
+fn lists(lengths: impl Iterator<Item = usize>, texts: ArrayRef) -> Result<ArrayRef> {
+    let field = Arc::new(Field::new_list_field(DataType::Utf8View, true));
+    Ok(Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), texts, None)?))
+}
+
+impl GroupsAccumulator for DistinctText {
+    fn update_batch(
+        &mut self,
+        columns: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        let kept = |row: &usize| filter.is_none_or(|filter| filter.is_valid(*row) && filter.value(*row));
+        self.offer(columns[0].as_string_view(), total, |row| Some(row).filter(kept).map(|row| groups[row]));
+        Ok(())
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+        let lists = states[0].as_list::<i32>();
+        let offsets = lists.value_offsets();
+        let first = offsets[0] as usize;
+        let mut group_of = Vec::with_capacity(lists.values().len());
+        for (list, group) in groups.iter().enumerate() {
+            group_of.resize(offsets[list + 1] as usize - first, *group);
+        }
+        let texts = lists.values().slice(first, group_of.len());
+        self.offer(texts.as_string_view(), total, |row| Some(group_of[row]));
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let counts = self.forget(emit_to);
+        Ok(Arc::new(Int64Array::new(ScalarBuffer::from(counts), None)))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        let groups = match emit_to {
+            EmitTo::All => self.counts.len(),
+            EmitTo::First(n) => n,
+        };
+        let mut pairs: Vec<u64> = self.pairs.iter().filter(|pair| *pair >> 32 < groups as u64).copied().collect();
+        pairs.sort_unstable();
+        let mut texts = StringViewBuilder::with_capacity(pairs.len());
+        pairs.iter().for_each(|pair| texts.append_value(&self.texts[*pair as u32 as usize]));
+        let lengths = self.counts[..groups].to_vec();
+        self.forget(emit_to);
+        Ok(vec![lists(lengths.into_iter().map(|count| count as usize), Arc::new(texts.finish()))?])
+    }
+
+    fn convert_to_state(&self, columns: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let column = &columns[0];
+        let kept: BooleanArray = (0..column.len())
+            .map(|row| Some(column.is_valid(row) && filter.is_none_or(|f| f.is_valid(row) && f.value(row))))
+            .collect();
+        let texts = arrow::compute::filter(column, &kept)?;
+        Ok(vec![lists(kept.values().iter().map(usize::from), texts)?])
+    }
+
+    fn size(&self) -> usize {
+        let text = size_of::<Arc<str>>();
+        size_of_val(self)
+            + self.bytes
+            + self.texts.capacity() * (text + 16)
+            + self.numbers.capacity() * (text + size_of::<u32>() + 1)
+            + self.pairs.capacity() * (size_of::<u64>() + 1)
+            + self.counts.capacity() * size_of::<i64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::datatypes::Int64Type;
+
+    use super::*;
+
+    fn column(texts: &[Option<&str>]) -> Vec<ArrayRef> {
+        vec![Arc::new(texts.iter().copied().collect::<StringViewArray>())]
+    }
+
+    fn counts(accumulator: &mut DistinctText, emit_to: EmitTo) -> Vec<i64> {
+        accumulator.evaluate(emit_to).unwrap().as_primitive::<Int64Type>().values().to_vec()
+    }
+
+    #[test]
+    fn nulls_doubles_and_dropped_rows_do_not_count() {
+        let mut accumulator = DistinctText::default();
+        let long = "a text that is too long for a view";
+        let texts = column(&[Some("a"), Some("a"), None, Some("b"), Some(long), Some(long), Some("c")]);
+        let filter =
+            BooleanArray::from(vec![Some(true), Some(true), Some(true), Some(true), Some(true), Some(true), None]);
+        accumulator.update_batch(&texts, &[0, 0, 0, 1, 1, 0, 1], Some(&filter), 3).unwrap();
+        accumulator.update_batch(&column(&[Some("a")]), &[0], None, 3).unwrap();
+        assert_eq!(counts(&mut accumulator, EmitTo::All), [2, 2, 0]);
+    }
+
+    #[test]
+    fn states_of_parts_merge_into_the_whole() {
+        let (mut left, mut right, mut all) =
+            (DistinctText::default(), DistinctText::default(), DistinctText::default());
+        left.update_batch(&column(&[Some("a"), Some("b"), Some("c")]), &[0, 1, 2], None, 3).unwrap();
+        right.update_batch(&column(&[Some("b"), Some("c"), Some("d")]), &[1, 1, 0], None, 2).unwrap();
+        let first = left.state(EmitTo::First(2)).unwrap();
+        all.merge_batch(&first, &[0, 1], 2).unwrap();
+        all.merge_batch(&left.state(EmitTo::All).unwrap(), &[2], 3).unwrap();
+        all.merge_batch(&right.state(EmitTo::All).unwrap(), &[0, 1], 3).unwrap();
+        let skipped = all.convert_to_state(&column(&[Some("z"), None]), None).unwrap();
+        all.merge_batch(&skipped, &[2, 2], 3).unwrap();
+        assert_eq!(counts(&mut all, EmitTo::First(1)), [2]);
+        assert_eq!(counts(&mut all, EmitTo::All), [2, 2]);
+    }
+}

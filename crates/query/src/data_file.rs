@@ -1,0 +1,117 @@
+//! Reading data files: straight from the disk, with what their footers tell kept in memory.
+//!
+//! DataFusion's own reader hands every range to another thread, and reads page indexes anew for every query. For queries
+//! that take milliseconds that is most of the time.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cloudtarn_store::DataFile;
+use datafusion::common::{Result, internal_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetMetaData, ParquetFileMetrics, ParquetFileReaderFactory,
+};
+use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::ObjectMeta;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+/// Opens the data files of a scan, whose extension is their [`DataFile`].
+#[derive(Debug)]
+pub(crate) struct DataFiles {
+    pub(crate) footers: Arc<FileMetadataCache>,
+}
+
+impl ParquetFileReaderFactory for DataFiles {
+    fn create_reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        _: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let metrics = ParquetFileMetrics::new(partition, file.object_meta.location.as_ref(), metrics);
+        // Object stores know no paths with all the characters that file systems know.
+        let Some(data_file) = file.extensions.get::<Arc<DataFile>>() else {
+            return internal_err!("`{}` is no data file", file.object_meta.location);
+        };
+        let path = data_file.path.clone();
+        Ok(Box::new(Reader { path, meta: file.object_meta, footers: Arc::clone(&self.footers), file: None, metrics }))
+    }
+}
+
+struct Reader {
+    path: PathBuf,
+    meta: ObjectMeta,
+    footers: Arc<FileMetadataCache>,
+    file: Option<File>,
+    metrics: ParquetFileMetrics,
+}
+
+impl Reader {
+    fn file(&mut self) -> ParquetResult<&mut File> {
+        if self.file.is_none() {
+            let failed = |error| ParquetError::General(format!("opening `{}`: {error}", self.path.display()));
+            self.file = Some(File::open(&self.path).map_err(failed)?);
+        }
+        self.file.as_mut().ok_or_else(|| ParquetError::General("no file".to_owned()))
+    }
+
+    fn read(&mut self, range: &Range<u64>) -> ParquetResult<Bytes> {
+        let length = (range.end - range.start) as usize;
+        self.metrics.bytes_scanned.add(length);
+        let mut bytes = Vec::with_capacity(length);
+        let file = self.file()?;
+        let read =
+            file.seek(SeekFrom::Start(range.start)).and_then(|_| file.take(length as u64).read_to_end(&mut bytes));
+        match read {
+            Ok(read) if read == length => Ok(bytes.into()),
+            Ok(read) => Err(ParquetError::EOF(format!("`{}` ends {} bytes early", self.path.display(), length - read))),
+            Err(error) => Err(ParquetError::General(format!("reading `{}`: {error}", self.path.display()))),
+        }
+    }
+
+    fn footer(&mut self) -> ParquetResult<Arc<ParquetMetaData>> {
+        if let Some(found) = self.footers.get(&self.meta.location)
+            && found.is_valid_for(&self.meta)
+            && let Some(footer) = found.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()
+        {
+            return Ok(Arc::clone(footer.parquet_metadata()));
+        }
+        // The page index is little beside what the queries after this one save.
+        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let footer = Arc::new(reader.parse_and_finish(&*self.file()?)?);
+        let entry = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
+        self.footers.put(&self.meta.location, CachedFileMetadataEntry::new(self.meta.clone(), entry));
+        Ok(footer)
+    }
+}
+
+/// Local files answer at once: what is not in the page cache is worth waiting for, as nothing else of this partition could go
+/// on meanwhile.
+impl AsyncFileReader for Reader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        std::future::ready(self.read(&range)).boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
+        std::future::ready(ranges.iter().map(|range| self.read(range)).collect()).boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
+        std::future::ready(self.footer()).boxed()
+    }
+}
