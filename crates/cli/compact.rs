@@ -10,9 +10,11 @@ use crate::units;
 
 /// The command line of `compact`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Queries go on meanwhile and see the same events. Ingests do this by themselves where they leave many small files."
-)]
+#[command(after_help = "Examples:
+  cloudtarn compact
+  cloudtarn compact --eds default
+
+Queries go on meanwhile and see the same events. Ingests do this by themselves where they leave many small files.")]
 pub(crate) struct Args {
     #[command(flatten)]
     location: Location,

@@ -66,7 +66,7 @@ enum Command {
     Summary(timeline::SummaryArgs),
     /// Tell what Lake and Athena would have charged for this data and these questions.
     Estimate(estimate::Args),
-    /// Ask the same here and of CloudTrail Lake, and compare the answers, the time and the cost.
+    /// Ask CloudTrail Lake the same questions, and compare answers, time and cost.
     Compare(compare::Args),
     /// Verify digests and log files: what a copy still proves.
     Verify(verify::Args),

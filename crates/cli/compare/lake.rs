@@ -240,7 +240,7 @@ impl Lake {
                 Refusal::of_statement(format!("cannot read what {action} answered: {:#}", anyhow::Error::new(error)))
             }
             (None, _) => Refusal::Everything(anyhow!(
-                "cannot ask CloudTrail Lake ({place}): {:#}; check network, credentials and endpoint",
+                "cannot ask CloudTrail Lake ({place}): {:#}; check network and endpoint, and whose credentials are used (--profile, --role-arn)",
                 anyhow::Error::new(error)
             )),
         }
