@@ -119,7 +119,7 @@ impl Decoder {
             Err(error) => return Err(error),
         };
         let origin_index = chunk.origins.len() as u32;
-        let mut file = File { origin: origin_index, strict: true, ..File::default() };
+        let mut file = File { origin: origin_index, start, strict: true, ..File::default() };
         let end = chunk.original.len();
         let bom = if chunk.original[start..end].starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let whole = trim(&chunk.original, start + bom..end);
@@ -182,7 +182,10 @@ impl Decoder {
                 continue;
             }
             chunk.original.extend_from_slice(&text);
-            if let Err(reason) = self.document(chunk, start..start + text.len(), file) {
+            let of_file = std::mem::replace(&mut file.start, start);
+            let result = self.document(chunk, start..start + text.len(), file);
+            file.start = of_file;
+            if let Err(reason) = result {
                 file.broken_text(row, &reason);
             }
         }
@@ -242,9 +245,11 @@ impl Decoder {
         let Chunk { original, rewritten, recent, rows, .. } = chunk;
         let text = original.as_slice();
         let texts = Texts { original: text, rewritten, recent };
-        self.parser.parse(&text[range.clone()], range.start, |mut cursor| {
+        let at = range.start - file.start;
+        let parsed = self.parser.parse(&text[range.clone()], range.start, |mut cursor| {
             form::visit(&mut cursor, &mut Filler { texts, rows, file });
-        })
+        });
+        parsed.map_err(|(what, offset)| format!("{what} at byte {}", at + offset))
     }
 
     /// Documents that were found as strings in others are appended to the original, which their events point into.
@@ -262,12 +267,13 @@ impl Decoder {
                 }
                 chunk.original.extend_from_slice(text.as_bytes());
                 let range = start..chunk.original.len();
+                file.start = start;
                 self.documents(chunk, range, file);
             }
         }
         file.strict = true;
         for _ in std::mem::take(&mut file.embedded) {
-            file.broken_text(0, "strings in strings in strings");
+            file.broken_text(file.start, "strings in strings in strings");
         }
     }
 }
@@ -289,6 +295,8 @@ struct Stray {
 #[derive(Default)]
 struct File {
     origin: u32,
+    /// Where its text begins in the chunk, or that of the document in it which is being read.
+    start: usize,
     next: u32,
     records: u32,
     broken: Vec<BrokenRecord>,
@@ -307,7 +315,8 @@ impl File {
             self.other_log_events += 1;
             return;
         }
-        let broken = BrokenRecord { index: self.next, offset: offset as u64, reason: reason.clone() };
+        let broken =
+            BrokenRecord { index: self.next, offset: offset.saturating_sub(self.start) as u64, reason: reason.clone() };
         self.next += 1;
         self.strays.push(Stray { json, reason, broken });
     }
@@ -573,6 +582,27 @@ mod tests {
         }
         for text in ["hello", "a,b\n1,2\n", "{\"Records\":", "\u{0}\u{1}"] {
             assert!(matches!(decode(text.as_bytes()).0, Err(Error::NotJson(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_a_file_does_not_depend_on_the_files_before_it() {
+        let embedded = format!(r#"{{"Events":[{{"CloudTrailEvent":{:?}}},{{"CloudTrailEvent":"{{\"a\""}}]}}"#, RECORD);
+        for text in [
+            "hello",
+            "{\"Records\":[{\"a\":1}",
+            &format!("[{RECORD},{{\"a\":1}},7]"),
+            &format!("{RECORD}\n{{\"x\""),
+            &embedded,
+        ] {
+            let (alone, _) = decode(text.as_bytes());
+            let mut chunk = Chunk::default();
+            let mut decoder = Decoder::default();
+            for _ in 0..3 {
+                let mut again = || decoder.decode(text.as_bytes(), origin(), &mut chunk);
+                assert_eq!(again(), alone, "{text}");
+                decoder.decode(format!("[{RECORD}]").as_bytes(), origin(), &mut chunk).unwrap();
+            }
         }
     }
 

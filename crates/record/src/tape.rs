@@ -21,15 +21,15 @@ impl Parser {
     }
 
     /// Parses `text` as one JSON document and hands a cursor on its root to `visit`. `base` is added to the offsets that
-    /// the cursor tells.
+    /// the cursor tells; an error tells what is wrong, and its offset in `text`.
     pub(crate) fn parse<T>(
         &mut self,
         text: &[u8],
         base: usize,
         visit: impl FnOnce(Cursor<'_>) -> T,
-    ) -> Result<T, String> {
+    ) -> Result<T, (String, usize)> {
         if text.len() >= u32::MAX as usize - INPUT_PADDING {
-            return Err("document of 4 GiB or more".to_owned());
+            return Err(("document of 4 GiB or more".to_owned(), 0));
         }
         self.scratch.clear();
         self.scratch.extend_from_slice(text);
@@ -41,7 +41,7 @@ impl Parser {
                 let marks = self.buffers.structural_indexes();
                 Ok(visit(Cursor { nodes: &tape.0, marks, text, base, node: 0, mark: 0 }))
             }
-            Err(error) => Err(format!("{} at byte {}", error_kind(&error), base + error.index())),
+            Err(error) => Err((error_kind(&error), error.index())),
         };
         self.tape = Some(tape.reset());
         result
