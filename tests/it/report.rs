@@ -315,7 +315,7 @@ fn every_example_of_every_help_works() {
     let (from, store) = prepared(folder.path());
     std::fs::rename(&from, folder.path().join("bucket-copy")).unwrap();
     std::fs::write(folder.path().join("question.sql"), "SELECT count(*) FROM $EDS_ID").unwrap();
-    let principals = json!({"principals": [{"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "example-secret",
+    let principals = json!({"principals": [{"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "example-secret-of-nobody",
         "accountId": "111122223333", "arn": "arn:aws:iam::111122223333:user/jo"}]});
     std::fs::write(folder.path().join("principals.json"), principals.to_string()).unwrap();
     let lake = Server::start(&store, &[]);
