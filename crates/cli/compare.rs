@@ -138,14 +138,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let patience = Duration::from_secs(args.timeout);
         let lake = Lake::open(&args.lake, args.endpoint_url.as_deref(), &args.identity.options(), patience).await;
         let mut done = Vec::new();
-        let ended = tokio::select! {
-            ended = all(&questions, &session, &lake, &mut done) => Some(ended),
-            _ = tokio::signal::ctrl_c() => None,
+        let ended = {
+            let mut asking = std::pin::pin!(all(&questions, &session, &lake, &mut done));
+            tokio::select! {
+                ended = &mut asking => Some(ended),
+                _ = tokio::signal::ctrl_c() => {
+                    lake.stop();
+                    // A second Ctrl-C does not even wait for what is being cancelled.
+                    tokio::select! { _ = &mut asking => {} _ = tokio::signal::ctrl_c() => {} }
+                    None
+                }
+            }
         };
-        let cancelled = lake.cancel().await;
-        if cancelled > 0 {
-            complain(&format!("queries cancelled on Lake: {cancelled}"));
-        }
         (done, ended)
     };
     let (done, ended) = runtime.block_on(Box::pin(asking));
@@ -171,7 +175,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
 }
 
-/// Asks some questions at a time, and ends early where Lake will answer none.
+/// Asks some questions at a time, and stops where Lake will answer none.
 async fn all(questions: &[Question], session: &Session, lake: &Lake, done: &mut Vec<Comparison>) -> Result<()> {
     let progress = ProgressBar::new(questions.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{pos} of {len} questions, {elapsed}") {
@@ -182,21 +186,23 @@ async fn all(questions: &[Question], session: &Session, lake: &Lake, done: &mut 
     let turn = Mutex::new(());
     let mut asked =
         futures::stream::iter(questions).map(|question| one(question, session, lake, &turn)).buffered(AT_ONCE);
+    let mut failed = None;
     while let Some(compared) = asked.next().await {
         match compared {
-            Ok(compared) => done.push(compared),
+            Ok(compared) => done.extend(compared),
             Err(error) => {
-                progress.finish_and_clear();
-                return Err(error);
+                lake.stop();
+                failed.get_or_insert(error);
             }
         }
         progress.inc(1);
     }
     progress.finish_and_clear();
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
-async fn one(question: &Question, session: &Session, lake: &Lake, turn: &Mutex<()>) -> Result<Comparison> {
+/// Asks here, then Lake; `None` if nobody wants the answer any more.
+async fn one(question: &Question, session: &Session, lake: &Lake, turn: &Mutex<()>) -> Result<Option<Comparison>> {
     let compared = |columns: &[String], here, lake, outcome| Comparison {
         question: question.name.clone(),
         sql: question.lake.clone(),
@@ -205,16 +211,22 @@ async fn one(question: &Question, session: &Session, lake: &Lake, turn: &Mutex<(
         lake,
         outcome,
     };
-    let here = match here(question, session, turn).await {
+    let here = tokio::select! {
+        biased;
+        () = lake.stopped() => return Ok(None),
+        found = here(question, session, turn) => found,
+    };
+    let here = match here {
         Ok(found) => Side::from(&found),
-        Err(reason) => return Ok(compared(&[], None, None, Outcome::FailedHere(reason))),
+        Err(reason) => return Ok(Some(compared(&[], None, None, Outcome::FailedHere(reason)))),
     };
     let (took, outcome) = match lake.answer(&question.lake).await {
         Ok(answer) => (Some(answer.statistics), Outcome::Compared(difference(&question.here, &here, &answer))),
         Err(Refusal::Statement { reason, took }) => (took, Outcome::FailedOnLake(reason)),
         Err(Refusal::Everything(error)) => return Err(error),
+        Err(Refusal::Stopped) => return Ok(None),
     };
-    Ok(compared(&here.columns, Some(here.statistics), took, outcome))
+    Ok(Some(compared(&here.columns, Some(here.statistics), took, outcome)))
 }
 
 /// The answer here, or why there is none.

@@ -1,8 +1,6 @@
 //! CloudTrail Lake's side: a query started, waited for, read page by page.
 
-use std::collections::BTreeSet;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -13,6 +11,9 @@ use aws_sdk_cloudtrail::types::{QueryStatisticsForDescribeQuery, QueryStatus};
 use cloudtarn_query::Statistics;
 use cloudtarn_report::{ROWS_KEPT, Side};
 use cloudtarn_source::Options;
+use tokio::sync::watch;
+
+use crate::output::complain;
 
 /// Waits between two looks at a running query, the first and the longest.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -70,6 +71,8 @@ pub(super) enum Refusal {
     Statement { reason: String, took: Option<Statistics> },
     /// Nothing will.
     Everything(anyhow::Error),
+    /// Nobody wants it any more.
+    Stopped,
 }
 
 impl Refusal {
@@ -78,15 +81,15 @@ impl Refusal {
     }
 }
 
-/// An event data store in Lake.
+/// An event data store in Lake. What waits for an answer is told to [stop](Lake::stop), not dropped: a query that nobody
+/// cancels goes on, and is billed.
 pub(super) struct Lake {
     client: Client,
     arn: Arn,
     /// For messages.
     place: String,
     patience: Duration,
-    /// Queries that were started and have not ended.
-    running: Mutex<BTreeSet<String>>,
+    stop: watch::Sender<bool>,
 }
 
 impl Lake {
@@ -104,33 +107,55 @@ impl Lake {
         }
         let configured = || ENDPOINTS.iter().find_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
         let place = endpoint.map(str::to_owned).or_else(configured).unwrap_or_else(|| arn.region.clone());
-        Self { client: Client::from_conf(config.build()), arn: arn.clone(), place, patience, running: Mutex::default() }
+        Self {
+            client: Client::from_conf(config.build()),
+            arn: arn.clone(),
+            place,
+            patience,
+            stop: watch::Sender::new(false),
+        }
     }
 
     fn owner(&self) -> Option<String> {
         Some(self.arn.account.clone())
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Cancels what runs and starts nothing more.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Ends when it is told to stop.
+    pub(super) async fn stopped(&self) {
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Waits; false if it is told to stop.
+    async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.stopped() => false,
+            () = tokio::time::sleep(time) => true,
+        }
     }
 
     /// Runs a statement to its end and reads its rows.
     pub(super) async fn answer(&self, sql: &str) -> Result<Side, Refusal> {
         let deadline = Instant::now() + self.patience;
         let id = self.start(sql, deadline).await?;
-        self.running().insert(id.clone());
-        let took = self.wait(&id, deadline).await?;
-        self.running().remove(&id);
+        let took = self.wait(&id, deadline).await;
+        if let Err(Refusal::Everything(_)) = &took {
+            self.cancel(&id).await;
+        }
+        let took = took?;
         match self.rows(&id).await {
             Ok(side) => Ok(Side { statistics: Statistics { rows: side.rows.len() as u64, ..took }, ..side }),
             Err(Refusal::Statement { reason, .. }) => Err(Refusal::Statement { reason, took: Some(took) }),
-            Err(everything) => Err(everything),
+            Err(other) => Err(other),
         }
     }
 
     async fn start(&self, sql: &str, deadline: Instant) -> Result<String, Refusal> {
-        loop {
+        while !*self.stop.borrow() {
             let request = self.client.start_query().query_statement(sql);
             let error = match request.set_event_data_store_owner_account_id(self.owner()).send().await {
                 Ok(started) => {
@@ -141,8 +166,9 @@ impl Lake {
             if error.code() != Some(BUSY) || Instant::now() > deadline {
                 return Err(self.refusal("StartQuery", error));
             }
-            tokio::time::sleep(LOOKS.1).await;
+            self.pause(LOOKS.1).await;
         }
+        Err(Refusal::Stopped)
     }
 
     async fn wait(&self, id: &str, deadline: Instant) -> Result<Statistics, Refusal> {
@@ -156,18 +182,21 @@ impl Lake {
                 QueryStatus::Finished => return Ok(took),
                 QueryStatus::Queued | QueryStatus::Running if Instant::now() < deadline => {}
                 QueryStatus::Queued | QueryStatus::Running => {
-                    self.cancel_one(id).await;
+                    self.cancel(id).await;
                     let reason = format!("still running after {} s, and cancelled", self.patience.as_secs());
                     return Err(Refusal::Statement { reason, took: Some(took) });
                 }
                 over => {
-                    self.running().remove(id);
                     let message = described.error_message.map(|message| format!(": {message}"));
                     let reason = format!("{over}{}", message.unwrap_or_default());
                     return Err(Refusal::Statement { reason, took: Some(took) });
                 }
             }
-            tokio::time::sleep(pause).await;
+            if !self.pause(pause).await {
+                self.cancel(id).await;
+                complain(&format!("query {id} cancelled on Lake"));
+                return Err(Refusal::Stopped);
+            }
             pause = (pause * 3 / 2).min(LOOKS.1);
         }
     }
@@ -179,6 +208,9 @@ impl Lake {
         let mut total = None;
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.refusal("GetQueryResults", error))?;
+            if *self.stop.borrow() {
+                return Err(Refusal::Stopped);
+            }
             total = page.query_statistics.and_then(|s| s.total_results_count).and_then(|n| usize::try_from(n).ok());
             if let Some(total) = total
                 && total > ROWS_KEPT
@@ -203,20 +235,10 @@ impl Lake {
         }
     }
 
-    /// Cancels what still runs, as far as Lake lets; gives how many queries that were.
-    pub(super) async fn cancel(&self) -> usize {
-        let running: Vec<String> = self.running().iter().cloned().collect();
-        for id in &running {
-            self.cancel_one(id).await;
-        }
-        running.len()
-    }
-
-    async fn cancel_one(&self, id: &str) {
+    async fn cancel(&self, id: &str) {
         let request = self.client.cancel_query().query_id(id);
         // What has ended meanwhile cannot be cancelled, and need not.
         let _ = request.set_event_data_store_owner_account_id(self.owner()).send().await;
-        self.running().remove(id);
     }
 
     fn refusal<E>(&self, action: &str, error: SdkError<E>) -> Refusal
