@@ -12,7 +12,7 @@ use crate::units;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cloudtarn compact
-  cloudtarn compact --eds default
+  cloudtarn compact --store /evidence/case-7 --eds default
 
 Queries go on meanwhile and see the same events. Ingests do this by themselves where they leave many small files.")]
 pub(crate) struct Args {

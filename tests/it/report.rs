@@ -315,11 +315,14 @@ fn every_example_of_every_help_works() {
     let (from, store) = prepared(folder.path());
     std::fs::rename(&from, folder.path().join("bucket-copy")).unwrap();
     std::fs::write(folder.path().join("question.sql"), "SELECT count(*) FROM $EDS_ID").unwrap();
-    let principals = json!({"principals": [{"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "example-secret-of-nobody",
-        "accountId": "111122223333", "arn": "arn:aws:iam::111122223333:user/jo"}]});
-    std::fs::write(folder.path().join("principals.json"), principals.to_string()).unwrap();
     let lake = Server::start(&store, &[]);
     std::fs::write(folder.path().join("keys.json"), cloudtarn_corpus::public_keys(0, 1 << 32)).unwrap();
+    std::fs::write(
+        folder.path().join("principals.json"),
+        r#"{"ownerAccountId": "111122223333", "principals": [{"accessKeyId": "AKIAEXAMPLEADMIN", "secretAccessKey": "example-secret-of-nobody",
+            "accountId": "111122223333", "arn": "arn:aws:iam::111122223333:user/admin"}]}"#,
+    )
+    .unwrap();
     let queries = Path::new(env!("CARGO_MANIFEST_DIR")).join("queries");
     let folder_of = Path::new(env!("CARGO_BIN_EXE_cloudtarn")).parent().unwrap().to_path_buf();
     let path =
@@ -341,18 +344,16 @@ fn every_example_of_every_help_works() {
             let here = example
                 .replace("s3://log-archive/prefix", "./bucket-copy")
                 .replace("s3://log-archive", "./bucket-copy")
+                .replace("/evidence/case-7 --eds", &format!("{} --eds", text(&store)))
                 .replace("/evidence/", "./")
                 .replace("/srv/reports/", "./")
+                .replace("--listen 10.0.0.5:8473", "")
                 .replace("cloudtarn serve", "cloudtarn serve --listen 127.0.0.1:0")
-                .replace(" --listen 10.0.0.5:8473", "")
                 .replace("http://127.0.0.1:8473", &lake.url)
                 .replace("--packs queries", &format!("--packs {}", queries.display()));
             // What goes on until Ctrl-C gets it.
-            let ends = if example.contains("--follow") || command == ["serve"] {
-                "timeout --preserve-status --signal INT 10 "
-            } else {
-                ""
-            };
+            let goes_on = example.contains("--follow") || command == ["serve"];
+            let ends = if goes_on { "timeout --preserve-status --signal INT 10 " } else { "" };
             let here = format!("{ends}{here}");
             let ended = ended(
                 std::process::Command::new("sh")
