@@ -164,7 +164,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         } else {
             table::write(&done, &prices, args.rows, &mut out)?;
         }
-        summarize(&done, &prices, started.elapsed());
+        summarize(&done, questions.len(), &prices, started.elapsed());
     }
     match ended {
         None => Ok(ExitCode::from(INTERRUPTED)),
@@ -261,11 +261,11 @@ fn document(args: &Args, done: &[Comparison], prices: &Prices) -> serde_json::Va
     })
 }
 
-fn summarize(done: &[Comparison], prices: &Prices, elapsed: Duration) {
+fn summarize(done: &[Comparison], questions: usize, prices: &Prices, elapsed: Duration) {
     let [same, different, failed] = counts(done);
     let table: Vec<String> = prices.of_lake_scan().map(ToString::to_string).collect();
     complain(&format!(
-        "{} questions in {:.1} s: {same} answered the same, {different} differently, {failed} failed; Lake's scans cost ${} by {}",
+        "{} of {questions} questions in {:.1} s: {same} answered the same, {different} differently, {failed} failed; Lake's scans cost ${} by {}",
         done.len(),
         elapsed.as_secs_f64(),
         dollars(cost(done, prices)),
