@@ -6,20 +6,17 @@ given number of cores. Raw bytes, records and distinct event ids are counted by 
 every engine's rows agree with that count.
 """
 
-import argparse
-import gzip
 import json
 import os
 import re
 import resource
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import venv
-from pathlib import Path
+
+import engines
 
 TEXT = [
     "eventVersion", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "userAgent", "errorCode",
@@ -31,23 +28,13 @@ JSON = [
     "serviceEventDetails", "tlsDetails",
 ]
 BOOLEAN = ["readOnly", "managementEvent"]
-FILES = "**/*.json.gz"
-
-
-def files(corpus):
-    """The log files: Insights and digest files hold other things."""
-    found = [p for p in sorted(corpus.glob(FILES)) if "/CloudTrail-" not in str(p.relative_to(corpus.parent))]
-    if not found:
-        sys.exit(f"no .json.gz files below {corpus}")
-    return found
 
 
 def count(corpus):
     """Raw bytes, records, distinct event ids, and the largest file's raw bytes."""
     raw = records = largest = 0
     ids = set()
-    for path in files(corpus):
-        text = gzip.decompress(path.read_bytes())
+    for text in engines.inflated(corpus):
         raw += len(text)
         largest = max(largest, len(text))
         for record in json.loads(text)["Records"]:
@@ -127,8 +114,7 @@ def cloudtarn(job):
     """Ingest with the program, then ask it for its rows."""
     fill = {"cloudtarn": job["cloudtarn"], "corpus": job["corpus"], "store": os.path.join(job["store"], "store")}
     fill["threads"] = job["threads"]
-    threads = str(job["threads"])
-    environment = {**os.environ, "RAYON_NUM_THREADS": threads, "TOKIO_WORKER_THREADS": threads}
+    environment = engines.limited(job["threads"])
     start = time.perf_counter()
     run(job["ingest_command"], fill, environment)
     seconds = time.perf_counter() - start
@@ -152,38 +138,13 @@ def run(template, fill, environment):
 ENGINES = {"cloudtarn": cloudtarn, "duckdb": duckdb, "chdb": chdb}
 
 
-def child(job):
-    """Run one engine in this process, pinned to the first cores, and print what it found."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["threads"]])
-    result = ENGINES[job["engine"]](job)
-    result.setdefault("rss", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    print("RESULT " + json.dumps(result))
-
-
-def interpreter(cache, wanted):
-    """A Python that has the engines: a virtual environment in the cache folder, made once."""
-    home = cache / "venv"
-    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
-        venv.create(home, with_pip=True)
-    missing = [e for e in wanted if subprocess.run([python, "-c", f"import {e}"], capture_output=True).returncode]
-    if missing:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *missing], check=True)
-    return python
-
-
-def size(folder):
-    return sum(p.stat().st_size for p in Path(folder).rglob("*") if p.is_file() and not p.is_symlink())
-
-
 def measure(engine, arguments, counted, python, view):
     with tempfile.TemporaryDirectory(prefix=f"compare-{engine}-", dir=arguments.scratch) as store:
         job = {
             "engine": engine,
             "store": store,
             "corpus": str(arguments.corpus),
-            "files": [str(p) for p in files(arguments.corpus)],
+            "files": [str(p) for p in engines.files(arguments.corpus)],
             "view": view,
             "threads": arguments.threads,
             "largest": counted["largest"],
@@ -191,25 +152,11 @@ def measure(engine, arguments, counted, python, view):
             "ingest_command": arguments.ingest_command,
             "count_command": arguments.count_command,
         }
-        path = Path(store) / "job.json"
-        path.write_text(json.dumps(job))
-        done = subprocess.run([python, __file__, "--job", path], capture_output=True, text=True)
-        path.unlink()
-        lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-        if done.returncode != 0 or not lines:
-            sys.exit(f"{engine} failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
-        return {**json.loads(lines[-1][7:]), "disk": size(store)}
+        return {**engines.start(python, __file__, job), "disk": engines.size(store)}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, help="folder of CloudTrail .json.gz files")
-    parser.add_argument("--cloudtarn", help="path of the cloudtarn program")
-    parser.add_argument("--threads", type=int, choices=[1, 2], default=1, help="cores and threads for every engine")
-    parser.add_argument("--engines", default="cloudtarn,duckdb,chdb", help="comma-separated; default: all")
-    parser.add_argument("--runs", type=int, default=1, help="runs of each engine, in turn; the best counts")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "cloudtarn-compare", help="where the Python packages go")
-    parser.add_argument("--scratch", type=Path, help="where the stores are made, default: the system's temporary folder")
+    parser = engines.options(__doc__, threads=1, runs=1)
     parser.add_argument("--ingest-command", default="{cloudtarn} ingest {corpus} --store {store}")
     parser.add_argument(
         "--count-command",
@@ -217,28 +164,15 @@ def main():
         '"SELECT count(*) AS n, count(DISTINCT eventID) AS ids FROM default"',
         help="prints two numbers last: rows and distinct event ids",
     )
-    parser.add_argument("--job", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
-        return child(json.loads(arguments.job.read_text()))
-    engines = [e for e in arguments.engines.split(",") if e]
-    unknown = [e for e in engines if e not in ENGINES]
-    if unknown or not arguments.corpus:
-        parser.error(f"unknown engines: {unknown}" if unknown else "--corpus is needed")
-    if "cloudtarn" in engines:
-        if not arguments.cloudtarn or not shutil.which(arguments.cloudtarn):
-            parser.error("--cloudtarn must name the program, or leave it out of --engines")
-        arguments.cloudtarn = str(Path(shutil.which(arguments.cloudtarn)).resolve())
-    arguments.corpus = arguments.corpus.resolve()
-    python = interpreter(arguments.cache, [e for e in engines if e != "cloudtarn"])
+        return engines.child(arguments.job, lambda job: ENGINES[job["engine"]](job))
+    wanted, python = engines.resolve(parser, arguments)
     counted = count(arguments.corpus)
-    with tempfile.TemporaryDirectory(prefix="compare-view-", dir=arguments.scratch) as view:
-        # ClickHouse takes patterns, not lists: a flat folder of links holds exactly the log files.
-        for i, path in enumerate(files(arguments.corpus)):
-            os.symlink(path, os.path.join(view, f"{i:08}.json.gz"))
-        results = {engine: [] for engine in engines}
+    with engines.view(arguments.corpus, arguments.scratch) as view:
+        results = {engine: [] for engine in wanted}
         for _ in range(arguments.runs):
-            for engine in engines:
+            for engine in wanted:
                 results[engine].append(measure(engine, arguments, counted, python, view))
     report(arguments, counted, results)
     return None
@@ -261,8 +195,7 @@ def report(arguments, counted, results):
     for engine, runs in results.items():
         r = min(runs, key=lambda r: r["seconds"])
         rate = counted["raw"] / 1e6 / r["seconds"] / arguments.threads
-        # ru_maxrss is in KiB on Linux and in bytes on macOS.
-        peak = max(x["rss"] for x in runs) / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
+        peak = engines.megabytes(max(x["rss"] for x in runs))
         table.append([engine, r["version"], f"{rate:.1f}", f"{r['seconds']:.2f}", f"{peak:.0f}", f"{r['disk'] / 1e6:.1f}", str(r["rows"])])
     widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
     print(f"{arguments.threads} core(s), best of {arguments.runs}")

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::program::{cloudtarn, text};
 use crate::venv;
@@ -15,8 +15,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(store: &Path, arguments: &[&str]) -> Self {
-        let mut command = cloudtarn(&["serve", "--store", text(store), "--listen", "127.0.0.1:0"]);
-        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        Self::of(cloudtarn(&["serve"]).args(arguments), store)
+    }
+
+    /// As a command has it, with its environment.
+    pub(crate) fn of(command: &mut Command, store: &Path) -> Self {
+        let place = ["--store", text(store), "--listen", "127.0.0.1:0"];
+        let mut child = command.args(place).stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         let url = url.trim().to_owned();

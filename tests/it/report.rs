@@ -319,7 +319,7 @@ fn every_example_of_every_help_works() {
     std::fs::write(folder.path().join("keys.json"), cloudtarn_corpus::public_keys(0, 1 << 32)).unwrap();
     std::fs::write(
         folder.path().join("principals.json"),
-        r#"{"ownerAccountId": "111122223333", "principals": [{"accessKeyId": "AKIAEXAMPLEADMIN", "secretAccessKey": "example-secret-of-nobody",
+        r#"{"ownerAccountId": "111122223333", "principals": [{"accessKeyId": "AKIAEXAMPLEADMIN", "secretAccessKey": "an example and no secret",
             "accountId": "111122223333", "arn": "arn:aws:iam::111122223333:user/admin"}]}"#,
     )
     .unwrap();

@@ -587,7 +587,7 @@ mod tests {
 
     #[test]
     fn what_is_told_of_a_file_does_not_depend_on_the_files_before_it() {
-        let embedded = format!(r#"{{"Events":[{{"CloudTrailEvent":{:?}}},{{"CloudTrailEvent":"{{\"a\""}}]}}"#, RECORD);
+        let embedded = format!(r#"{{"Events":[{{"CloudTrailEvent":{RECORD:?}}},{{"CloudTrailEvent":"{{\"a\""}}]}}"#);
         for text in [
             "hello",
             "{\"Records\":[{\"a\":1}",

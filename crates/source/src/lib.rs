@@ -366,6 +366,7 @@ impl Source {
     pub async fn write(&self, name: &str, bytes: Bytes) -> Result<()> {
         match &self.0 {
             Place::S3 { root, bucket } => {
+                let root = root.trim_end_matches('/');
                 let key = if root.is_empty() { name.to_owned() } else { format!("{root}/{name}") };
                 bucket.write(&key, bytes).await
             }

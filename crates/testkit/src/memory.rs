@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures::StreamExt;
 use s3s::dto::{
     CommonPrefix, ETag, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input,
-    ListObjectsV2Output, Metadata, Object, StreamingBlob, Timestamp,
+    ListObjectsV2Output, Metadata, Object, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp,
 };
 use s3s::{Body, S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
@@ -228,6 +229,22 @@ impl S3 for crate::server::Buckets {
             body: Some(StreamingBlob::from(Body::from(stored.bytes))),
             ..GetObjectOutput::default()
         }))
+    }
+
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let PutObjectInput { bucket, key, body, .. } = request.input;
+        if !self.0.buckets().contains_key(&bucket) {
+            return Err(s3_error!(NoSuchBucket));
+        }
+        let mut bytes = Vec::new();
+        if let Some(mut body) = body {
+            while let Some(part) = body.next().await {
+                bytes.extend_from_slice(&part.map_err(|_| s3_error!(IncompleteBody))?);
+            }
+        }
+        self.0.put(&bucket, &key, bytes);
+        let stored = self.0.find(&bucket, &key)?;
+        Ok(S3Response::new(PutObjectOutput { e_tag: Some(tag(stored.write)), ..PutObjectOutput::default() }))
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {

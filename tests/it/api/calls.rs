@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Server, script};
 use crate::program::{bucket, ingest, run, text};
+use crate::served::{BUCKET, with_bucket};
 use crate::venv;
 
 /// A store with a small bucket in it.
@@ -53,6 +54,22 @@ fn stores_imports_deliveries_dashboards_and_history_work() {
     with_store(|folder, store| {
         let server = Server::start(store, &[]);
         script("stores.py", &server, folder, &[]);
+        server.stop();
+    });
+}
+
+#[test]
+fn a_bucket_is_imported_from_and_delivered_to() {
+    with_bucket(2_000, async |served| {
+        served.ingest_well(&[]).await;
+        let keys =
+            [("AWS_ACCESS_KEY_ID", served.server.access_key()), ("AWS_SECRET_ACCESS_KEY", served.server.secret_key())];
+        let server = Server::of(served.bare(&["serve"]).envs(keys), &served.store());
+        let endpoint = served.server.endpoint().to_owned();
+        let mut environment = vec![("AWS_ENDPOINT_URL_S3", endpoint.as_str()), ("AWS_REGION", "us-east-1")];
+        environment.extend([("AWS_DEFAULT_REGION", "us-east-1"), ("BUCKET", BUCKET)]);
+        environment.extend(keys);
+        tokio::task::block_in_place(|| script("bucket.py", &server, served.folder.path(), &environment));
         server.stop();
     });
 }

@@ -1,4 +1,6 @@
 """What the scripts share: clients, and waiting for queries."""
+import datetime
+import hashlib
 import json
 import os
 import subprocess
@@ -9,6 +11,7 @@ import botocore.config
 import botocore.exceptions
 import botocore.session
 import botocore.validate
+import rsa
 
 URL = os.environ["CLOUDTARN_URL"]
 FOLDER = os.environ["CLOUDTARN_FOLDER"]
@@ -97,6 +100,18 @@ def aws(*arguments, fails=None):
         return None
     assert ended.returncode == 0, ended
     return json.loads(ended.stdout) if ended.stdout.strip() else None
+
+
+def verify_signature(api, sign):
+    """As `aws cloudtrail verify-query-results` does: the key by its fingerprint among those around the query's end."""
+    ended_at = datetime.datetime.strptime(sign["queryCompleteTime"], "%Y-%m-%dT%H:%M:%SZ")
+    hour = datetime.timedelta(hours=1)
+    pages = api.get_paginator("list_public_keys").paginate(StartTime=ended_at - hour, EndTime=ended_at + hour)
+    key = next(k for page in pages for k in page["PublicKeyList"] if k["Fingerprint"] == sign["publicKeyFingerprint"])
+    assert hashlib.md5(key["Value"]).hexdigest() == key["Fingerprint"]
+    public = rsa.PublicKey.load_pkcs1(key["Value"], "DER")
+    text = " ".join(entry["fileHashValue"] for entry in sign["files"]).encode()
+    assert rsa.verify(text, bytes.fromhex(sign["hashSignature"]), public) == "SHA-256"
 
 
 def done():

@@ -8,8 +8,7 @@ import json
 import os
 import time
 
-import rsa
-from client import FOLDER, aws, client, done, refused, rows, wait
+from client import FOLDER, aws, client, done, refused, rows, verify_signature, wait
 
 api = client()
 BUCKET = os.path.join(FOLDER, "bucket")
@@ -138,15 +137,7 @@ assert sign["version"] == "1.0" and sign["hashAlgorithm"] == "SHA-256" and sign[
 for entry in sign["files"]:
     with open(os.path.join(place, entry["fileName"]), "rb") as file:
         assert hashlib.sha256(file.read()).hexdigest() == entry["fileHashValue"]
-# As `aws cloudtrail verify-query-results` does: the key by its fingerprint among those around the query's end.
-ended_at = datetime.datetime.strptime(sign["queryCompleteTime"], "%Y-%m-%dT%H:%M:%SZ")
-hour = datetime.timedelta(hours=1)
-keys = [k for page in api.get_paginator("list_public_keys").paginate(StartTime=ended_at - hour, EndTime=ended_at + hour) for k in page["PublicKeyList"]]
-key = next(k for k in keys if k["Fingerprint"] == sign["publicKeyFingerprint"])
-assert hashlib.md5(key["Value"]).hexdigest() == key["Fingerprint"]
-public = rsa.PublicKey.load_pkcs1(key["Value"], "DER")
-text = " ".join(entry["fileHashValue"] for entry in sign["files"]).encode()
-assert rsa.verify(text, bytes.fromhex(sign["hashSignature"]), public) == "SHA-256"
+verify_signature(api, sign)
 with gzip.open(os.path.join(place, "result_1.csv.gz"), "rt", newline="", encoding="utf-8") as file:
     table = list(csv.reader(file))
 assert table[0] == ["eventID", "eventName", "userAgent"] and len(table) == total + 1

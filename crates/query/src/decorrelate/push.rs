@@ -11,7 +11,7 @@ use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, ExprFunctionExt, FetchType, Join, Limit, LogicalPlan, LogicalPlanBuilder, SkipType,
-    SortExpr, Unnest, cast, lit,
+    SortExpr, SubqueryAlias, Unnest, cast, lit,
 };
 
 use super::domain::Domain;
@@ -85,15 +85,7 @@ impl Push<'_> {
         match plan {
             LogicalPlan::Subquery(s) => self.plan(&s.subquery),
             LogicalPlan::EmptyRelation(_) => self.plan(plan),
-            LogicalPlan::SubqueryAlias(a) => {
-                let input = self.plan(&a.input)?;
-                let columns = a.input.schema().columns();
-                let own = columns
-                    .into_iter()
-                    .zip(a.schema.iter())
-                    .map(|(c, (q, f))| Expr::Column(c).alias_qualified(q.cloned(), f.name()));
-                LogicalPlanBuilder::from(input).project(own.chain(self.domain_columns()).collect::<Vec<_>>())?.build()
-            }
+            LogicalPlan::SubqueryAlias(a) => self.alias(a),
             LogicalPlan::Projection(p) => {
                 let input = self.plan(&p.input)?;
                 let own =
@@ -179,6 +171,33 @@ impl Push<'_> {
             }
             other => not_impl_err!("NOT_SUPPORTED: a correlated subquery with {}", other.display()),
         }
+    }
+
+    /// A projection that gives the columns their qualifier. It takes the place of projections below it: DataFusion's leaf
+    /// projections do not bear one that makes `t.a` of a column `a`.
+    fn alias(&self, a: &SubqueryAlias) -> Result<LogicalPlan> {
+        let mut input = self.plan(&a.input)?;
+        let mut columns: Vec<Expr> = a.input.schema().columns().into_iter().map(Expr::Column).collect();
+        let own = columns.len();
+        columns.extend(self.domain_columns());
+        while let LogicalPlan::Projection(p) = &input
+            && columns[..own].iter().all(|e| matches!(e, Expr::Column(_)))
+        {
+            for e in &mut columns {
+                if let Expr::Column(c) = e {
+                    *e = p.expr[p.schema.index_of_column(c)?].clone().unalias();
+                }
+            }
+            input = p.input.as_ref().clone();
+        }
+        let domain = self.domain.outputs();
+        let names = a.schema.iter().map(|(q, f)| (q.cloned(), f.name().clone()));
+        let names = names.chain(domain.into_iter().map(|c| (c.relation, c.name)));
+        let named = columns.into_iter().zip(names).map(|(e, (q, name))| match &e {
+            Expr::Column(c) if c.relation == q && c.name == name => e,
+            _ => e.alias_qualified(q, name),
+        });
+        LogicalPlanBuilder::from(input).project(named.collect::<Vec<_>>())?.build()
     }
 
     fn window(&self, e: Expr) -> Result<Expr> {

@@ -155,7 +155,7 @@ impl Failure {
             (code, _) if code.starts_with("Throttl") => Remedy::WaitAndSlowDown,
             ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId", _) => Remedy::Renew,
             ("RequestTimeTooSkewed" | "RequestExpired", _) => date.map_or(Remedy::None, Remedy::Clock),
-            ("InternalError" | "RequestTimeout" | "OperationAborted", _) | (_, 408 | 500..) => Remedy::Wait,
+            ("InternalError" | "RequestTimeout" | "OperationAborted", _) | (_, 408 | 500 | 502..) => Remedy::Wait,
             (_, 301 | 307 | 400 | 403) => refusal.region.clone().map_or(Remedy::None, Remedy::Move),
             _ => Remedy::None,
         }
