@@ -14,10 +14,9 @@ const TERMINAL: &str = "/dev/tty";
 #[cfg(windows)]
 const TERMINAL: &str = "CONIN$";
 
-/// How to reach buckets. Without any of it: what the AWS command line would do.
+/// Whose credentials. Without any of it: those that the AWS command line would use.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Access to buckets")]
-pub(crate) struct Access {
+pub(crate) struct Identity {
     /// Profile of the shared AWS configuration.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
@@ -36,9 +35,17 @@ pub(crate) struct Access {
     /// The MFA device's code, instead of asking.
     #[arg(long, value_name = "CODE")]
     mfa_code: Option<String>,
-    /// Do not sign requests, for public buckets.
+    /// Do not sign requests, for public buckets and for servers that do not ask who calls.
     #[arg(long)]
     no_sign_request: bool,
+}
+
+/// How to reach buckets. Without any of it: what the AWS command line would do.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Access to buckets")]
+pub(crate) struct Access {
+    #[command(flatten)]
+    identity: Identity,
     /// Pay for the requests, for buckets that demand it.
     #[arg(long)]
     request_payer: bool,
@@ -67,21 +74,11 @@ enum Where {
     Virtual,
 }
 
-impl Access {
-    /// The source's options; those of archives are left as they are.
+impl Identity {
+    /// The source's options about credentials; the others are left as they are.
     pub(crate) fn options(&self) -> Options {
-        let defaults = Options::default();
-        // As for the AWS command line, the first try counts.
-        let attempts = std::env::var("AWS_MAX_ATTEMPTS").ok().and_then(|text| text.parse::<usize>().ok());
         Options {
             profile: self.profile.clone(),
-            region: self.bucket_region.clone(),
-            endpoint: self.endpoint_url.clone(),
-            addressing: match self.addressing {
-                None => Addressing::Automatic,
-                Some(Where::Path) => Addressing::Path,
-                Some(Where::Virtual) => Addressing::VirtualHost,
-            },
             roles: Roles {
                 arns: self.roles.clone(),
                 external_id: self.external_id.clone(),
@@ -91,11 +88,7 @@ impl Access {
                 ask_code: Some(self.codes()),
             },
             unsigned: self.no_sign_request,
-            request_payer: self.request_payer,
-            requests: self.max_requests.unwrap_or(defaults.requests),
-            read_timeout: self.read_timeout.unwrap_or(defaults.read_timeout),
-            max_retries: attempts.map_or(defaults.max_retries, |attempts| attempts.saturating_sub(1)),
-            ..defaults
+            ..Options::default()
         }
     }
 
@@ -106,6 +99,29 @@ impl Access {
             let given = given.lock().unwrap_or_else(PoisonError::into_inner).take();
             given.or_else(|| ask(serial))
         })
+    }
+}
+
+impl Access {
+    /// The source's options; those of archives are left as they are.
+    pub(crate) fn options(&self) -> Options {
+        let defaults = self.identity.options();
+        // As for the AWS command line, the first try counts.
+        let attempts = std::env::var("AWS_MAX_ATTEMPTS").ok().and_then(|text| text.parse::<usize>().ok());
+        Options {
+            region: self.bucket_region.clone(),
+            endpoint: self.endpoint_url.clone(),
+            addressing: match self.addressing {
+                None => Addressing::Automatic,
+                Some(Where::Path) => Addressing::Path,
+                Some(Where::Virtual) => Addressing::VirtualHost,
+            },
+            request_payer: self.request_payer,
+            requests: self.max_requests.unwrap_or(defaults.requests),
+            read_timeout: self.read_timeout.unwrap_or(defaults.read_timeout),
+            max_retries: attempts.map_or(defaults.max_retries, |attempts| attempts.saturating_sub(1)),
+            ..defaults
+        }
     }
 }
 

@@ -40,9 +40,8 @@ pub(crate) struct Args {
     /// Months that Lake would keep the events.
     #[arg(long, value_name = "MONTHS", default_value_t = 12)]
     keep: u32,
-    /// Price table of one's own.
-    #[arg(long, value_name = "FILE")]
-    prices: Option<PathBuf>,
+    #[command(flatten)]
+    prices: PricesArg,
     /// Print the program's price table and do nothing else.
     #[arg(long)]
     print_prices: bool,
@@ -51,19 +50,29 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// The price table's option.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PricesArg {
+    /// Price table of one's own; `cloudtarn estimate --print-prices` prints one to edit.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+}
+
+impl PricesArg {
+    pub(crate) fn table(&self) -> Result<Prices> {
+        let Some(path) = &self.prices else { return Ok(Prices::built_in()?) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Prices::parse(&text).with_context(|| path.display().to_string())
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if args.print_prices {
         out.write_all(Prices::text().as_bytes())?;
         return Ok(());
     }
-    let prices = match &args.prices {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Prices::parse(&text).with_context(|| path.display().to_string())?
-        }
-        None => Prices::built_in()?,
-    };
+    let prices = args.prices.table()?;
     let library = args.narrow.library()?;
     let questions =
         if args.names.is_empty() { Vec::new() } else { library.select(&args.narrow.selection(&args.names))? };
@@ -129,7 +138,8 @@ fn show(found: &Estimate, prices: &Prices, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn right(table: &mut comfy_table::Table, columns: &[usize]) {
+/// Numbers stand to the right.
+pub(crate) fn right(table: &mut comfy_table::Table, columns: &[usize]) {
     for column in columns {
         if let Some(column) = table.column_mut(*column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -138,6 +148,6 @@ fn right(table: &mut comfy_table::Table, columns: &[usize]) {
 }
 
 /// Two digits, or as many as show that it is not nothing.
-fn dollars(amount: f64) -> String {
+pub(crate) fn dollars(amount: f64) -> String {
     if amount == 0.0 || amount >= 0.995 { format!("{amount:.2}") } else { format!("{amount:.6}") }
 }

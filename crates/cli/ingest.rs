@@ -21,7 +21,7 @@ use crate::{plan, units};
 /// Some files were broken or could not be read; the rest is in.
 const SOME_BROKEN: u8 = 3;
 /// Stopped by Ctrl-C, as shells tell it.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 /// How many problems of a kind are printed; the rest is counted.
 const SHOWN: usize = 20;
 

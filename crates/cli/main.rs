@@ -3,6 +3,7 @@
 mod access;
 mod batch;
 mod compact;
+mod compare;
 mod coverage;
 mod demo;
 mod estimate;
@@ -65,6 +66,8 @@ enum Command {
     Summary(timeline::SummaryArgs),
     /// Tell what Lake and Athena would have charged for this data and these questions.
     Estimate(estimate::Args),
+    /// Ask CloudTrail Lake the same questions, and compare answers, time and cost.
+    Compare(compare::Args),
     /// Verify digests and log files: what a copy still proves.
     Verify(verify::Args),
     /// Show which hours the store can speak about.
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Command::Timeline(args) => timeline::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Summary(args) => timeline::summarize(&args).map(|()| ExitCode::SUCCESS),
         Command::Estimate(args) => estimate::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Compare(args) => compare::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Coverage(args) => coverage::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Stores(args) => stores::run(&args).map(|()| ExitCode::SUCCESS),

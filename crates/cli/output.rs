@@ -171,7 +171,7 @@ async fn csv(query: &mut Query, zone: Zone, care: Care, out: &mut impl Write) ->
 }
 
 /// The same JSON, with escapes for what a terminal would obey: serde_json leaves some of it as it is.
-fn inert(json: &str) -> std::borrow::Cow<'_, str> {
+pub(crate) fn inert(json: &str) -> std::borrow::Cow<'_, str> {
     if !json.contains(steers) {
         return json.into();
     }

@@ -6,6 +6,8 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
+use crate::api::Server;
+use crate::compare::arn;
 use crate::program::{Ended, bucket, cloudtarn, ended, ingest, run, text};
 
 /// A bucket of the generator with its store.
@@ -313,6 +315,7 @@ fn every_example_of_every_help_works() {
     let (from, store) = prepared(folder.path());
     std::fs::rename(&from, folder.path().join("bucket-copy")).unwrap();
     std::fs::write(folder.path().join("question.sql"), "SELECT count(*) FROM $EDS_ID").unwrap();
+    let lake = Server::start(&store, &[]);
     std::fs::write(folder.path().join("keys.json"), cloudtarn_corpus::public_keys(0, 1 << 32)).unwrap();
     std::fs::write(
         folder.path().join("principals.json"),
@@ -346,6 +349,7 @@ fn every_example_of_every_help_works() {
                 .replace("/srv/reports/", "./")
                 .replace("--listen 10.0.0.5:8473", "")
                 .replace("cloudtarn serve", "cloudtarn serve --listen 127.0.0.1:0")
+                .replace("http://127.0.0.1:8473", &lake.url)
                 .replace("--packs queries", &format!("--packs {}", queries.display()));
             // What goes on until Ctrl-C gets it.
             let goes_on = example.contains("--follow") || command == ["serve"];
@@ -358,6 +362,10 @@ fn every_example_of_every_help_works() {
                     .env("PATH", &path)
                     .env("CLOUDTARN_STORE", &store)
                     .env("NO_COLOR", "1")
+                    .env("LAKE", arn(&store))
+                    .env("AWS_ENDPOINT_URL_CLOUDTRAIL", &lake.url)
+                    .env("AWS_ACCESS_KEY_ID", "local")
+                    .env("AWS_SECRET_ACCESS_KEY", "local")
                     .stdin(Stdio::null())
                     .output()
                     .unwrap(),

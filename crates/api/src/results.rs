@@ -39,8 +39,7 @@ impl Writer {
             self.line.clear();
             self.line.push('[');
             for (index, (name, column)) in self.names.iter().zip(batch.columns()).enumerate() {
-                // The model has no NULL: Lake's clients show an empty text.
-                let text = Value::of(column, row).text().unwrap_or_default();
+                let text = Value::of(column, row).result_text();
                 self.line.push_str(if index == 0 { "{" } else { ",{" });
                 self.line.push_str(name);
                 self.line.push(':');

@@ -56,6 +56,11 @@ impl Value {
             }
         }
     }
+
+    /// The cell as GetQueryResults has it. Its model has no NULL: Lake's clients show an empty text.
+    pub fn result_text(&self) -> String {
+        self.text().unwrap_or_default()
+    }
 }
 
 fn print(v: &Value, out: &mut String) {

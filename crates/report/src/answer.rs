@@ -14,7 +14,7 @@ use crate::statement::Scope;
 use crate::time::Zone;
 
 /// Rows of one answer that are kept; more are counted.
-const KEPT: usize = 100_000;
+pub const ROWS_KEPT: usize = 100_000;
 
 /// Rows of a statement.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ pub async fn rows(session: &Session, name: &str, sql: &str, zone: Zone) -> Resul
     while let Some(batch) = query.next().await {
         let batch = batch.map_err(failed)?;
         all.total += batch.num_rows() as u64;
-        for row in 0..batch.num_rows().min(KEPT - kept.len()) {
+        for row in 0..batch.num_rows().min(ROWS_KEPT - kept.len()) {
             let (mut text, mut cells, mut first) = (String::new(), Vec::with_capacity(batch.num_columns()), None);
             for column in batch.columns() {
                 let cell = Value::of(column, row);

@@ -18,6 +18,7 @@ use crate::time::Zone;
 
 const TABLE: &str = include_str!("prices.tsv");
 const GB: f64 = 1e9;
+const LAKE_SCAN: &str = "lake-scan";
 /// Days that Lake keeps events for the price of their ingestion.
 const YEAR_MONTHS: u32 = 12;
 const MONTH_MILLIS: f64 = 30.44 * 86_400_000.0;
@@ -98,7 +99,7 @@ impl Prices {
             "lake-ingest-extendable",
             "lake-retention-extendable",
             "lake-ingest-seven-years",
-            "lake-scan",
+            LAKE_SCAN,
             "athena-scan",
             "athena-least",
         ] {
@@ -112,6 +113,16 @@ impl Prices {
     /// All prices.
     pub fn all(&self) -> &[Price] {
         &self.0
+    }
+
+    /// What Lake charges for scanning so many bytes, in US dollars.
+    pub fn lake_scan(&self, bytes: u64) -> f64 {
+        self.cost(LAKE_SCAN, bytes as f64 / GB)
+    }
+
+    /// What [`Prices::lake_scan`] goes by.
+    pub fn of_lake_scan(&self) -> impl Iterator<Item = &Price> {
+        self.0.iter().filter(|price| price.name == LAKE_SCAN)
     }
 
     fn tiers(&self, name: &str) -> Vec<&Price> {
@@ -213,7 +224,7 @@ impl Estimate {
                 question: question.name.clone(),
                 events: done.events_scanned,
                 bytes: done.bytes_scanned,
-                lake: prices.cost("lake-scan", read),
+                lake: prices.lake_scan(done.bytes_scanned),
                 athena_raw: athena(delivered as f64 / GB),
                 athena_parquet: athena(read),
             });

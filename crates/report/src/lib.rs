@@ -1,4 +1,5 @@
-//! What an analyst does with a store day by day: packs of questions, timelines, summaries, reports, estimates.
+//! What an analyst does with a store day by day: packs of questions, timelines, summaries, reports, estimates, and
+//! whether Lake answers the same.
 //!
 //! ```text
 //! queries/*.sql ─question─▶ Question ─statement─▶ Lake SQL ─answer─▶ rows ─findings─▶ Report ─▶ HTML, Markdown, CSV, JSON, Parquet
@@ -13,6 +14,7 @@ pub mod time;
 
 mod answer;
 mod attack;
+mod comparison;
 mod error;
 mod estimate;
 mod findings;
@@ -27,8 +29,9 @@ mod subject;
 mod summary;
 mod timeline;
 
-pub use answer::{Answer, Rows, rows};
+pub use answer::{Answer, ROWS_KEPT, Rows, rows};
 pub use attack::{Tactic, Technique};
+pub use comparison::{Comparison, Difference, Outcome, Side, difference};
 pub use error::{Error, Result};
 pub use estimate::{Estimate, Price, Prices, Scan};
 pub use findings::{Activity, Asked, Report, Request, gather};

@@ -128,6 +128,12 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+fn is_uuid(text: &str) -> bool {
+    let fits =
+        |(at, byte): (usize, u8)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+    text.len() == 36 && text.bytes().enumerate().all(fits)
+}
+
 /// The part of the store that questions are asked about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
@@ -175,6 +181,8 @@ impl Scope {
     /// What stands in `FROM`: the event data store, or its part.
     pub fn table(&self) -> String {
         let store = match &self.event_data_store {
+            // Lake reads an id as it is.
+            Some(id) if is_uuid(id) => id.clone(),
             Some(name) => format!("\"{}\"", name.replace('"', "\"\"")),
             None => "$EDS_ID".to_owned(),
         };

@@ -87,6 +87,15 @@ pub(crate) async fn load(options: &Options) -> Loaded {
     Loaded { config, provider }
 }
 
+/// Configuration and credentials for another service than S3, found as they are for buckets; without credentials where
+/// requests are to be left unsigned. Endpoints are what the environment and the profile say of that service.
+pub async fn service_config(options: &Options) -> SdkConfig {
+    let Loaded { config, provider } = Box::pin(load(options)).await;
+    let mut builder = config.into_builder();
+    builder.set_credentials_provider(provider);
+    builder.build()
+}
+
 /// A variable of the environment that is set to something.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

@@ -28,7 +28,7 @@ mod walk;
 
 pub use bundle::{Bundle, Member, Unpacked};
 pub use cloudtarn_record::key::{Day, Kind};
-pub use credentials::Keys;
+pub use credentials::{Keys, service_config};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use object::{LogObject, Stored};
