@@ -15,22 +15,34 @@ const ACCOUNTS: usize = 20;
 const REGIONS: [&str; 5] = ["ap-northeast-1", "eu-central-1", "eu-west-1", "us-east-1", "us-west-2"];
 const DAYS: usize = 50;
 
-/// Runs the program, and tells the most memory that it had.
-async fn measured(mut command: Command) -> (Ended, Duration, u64) {
+/// What a run of the program took: time, processor time, the most memory in bytes.
+struct Cost {
+    took: Duration,
+    processor: Duration,
+    most: u64,
+}
+
+/// Runs the program, and tells what it cost.
+async fn measured(mut command: Command) -> (Ended, Cost) {
     let started = Instant::now();
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let id = child.id();
     let done = tokio::task::spawn_blocking(move || crate::program::ended(child.wait_with_output().unwrap()));
-    let mut most = 0;
+    let (mut most, mut ticks) = (0, 0);
     while !done.is_finished() {
         // The peak so far, as the kernel counts it; where there is no such file there is no figure.
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
         most = most.max(kib.unwrap_or_default() * 1024);
+        // User and system time are the 14th and 15th field; the name, which may have blanks, ends with a parenthesis.
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+        ticks = ticks.max(fields.filter_map(|field| field.parse::<u64>().ok()).sum());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    (done.await.unwrap(), started.elapsed(), most)
+    let processor = Duration::from_millis(ticks * 10);
+    (done.await.unwrap(), Cost { took: started.elapsed(), processor, most })
 }
 
 #[test]
@@ -60,17 +72,20 @@ fn very_many_small_objects() {
                 }
             }
         }
-        let figure = |what: &str, took: Duration, most: u64| {
-            let rate = objects as f64 / took.as_secs_f64();
-            eprintln!("{what}: {:.1} s, {rate:.0} objects/s, {} MB at most", took.as_secs_f64(), most / 1_000_000);
+        let figure = |what: &str, cost: &Cost| {
+            let (seconds, processor) = (cost.took.as_secs_f64(), cost.processor.as_secs_f64());
+            let (rate, most) = (objects as f64 / seconds, cost.most / 1_000_000);
+            eprintln!(
+                "{what}: {seconds:.1} s ({processor:.1} s of processor time), {rate:.0} objects/s, {most} MB at most"
+            );
         };
         let latency = Duration::from_millis(100);
         served.server.faults().set_latency(Class::List, latency);
         let before = served.server.faults().seen(Class::List);
-        let (plan, took, most) = measured(served.command(&["--dry-run"])).await;
+        let (plan, planned) = measured(served.command(&["--dry-run"])).await;
         assert_eq!(plan.code, Some(0), "{}", plan.err);
         assert!(plan.err.contains(&format!("{DAYS} days")), "{}", plan.err);
-        figure("planned", took, most);
+        figure("planned", &planned);
         let listings = served.server.faults().seen(Class::List) - before;
         eprintln!("{listings} listings, {} requests at once at most", served.server.faults().most_at_once());
 
@@ -89,23 +104,23 @@ fn very_many_small_objects() {
         let pages = 20_000.min(objects);
         let met: Vec<_> = listing.take(pages).try_collect().await.unwrap();
         let serial_rate = met.len() as f64 / serial.elapsed().as_secs_f64();
-        let rate = objects as f64 / took.as_secs_f64();
+        let rate = objects as f64 / planned.took.as_secs_f64();
         eprintln!("one serial listing: {serial_rate:.0} objects/s; the plan: {:.1} times as fast", rate / serial_rate);
 
         served.server.faults().clear();
-        let (taken, took, most) = measured(served.command(&["--memory", "256MiB"])).await;
+        let (taken, cost) = measured(served.command(&["--memory", "256MiB"])).await;
         assert_eq!(taken.code, Some(0), "{}", taken.err);
-        figure("taken in", took, most);
+        figure("taken in", &cost);
         assert_eq!(rows(&served.store(), "SELECT count(*) FROM $EDS_ID"), ["1"]);
-        let (known, took, most) = measured(served.command(&["--full"])).await;
+        let (known, cost) = measured(served.command(&["--full"])).await;
         assert!(known.err.contains("\n0 records read"), "{}", known.err);
-        figure("known, all listed", took, most);
+        figure("known, all listed", &cost);
         // Linux tells the peak. It does not grow with the bucket.
-        assert!(most < 400_000_000, "{most} bytes");
+        assert!(cost.most < 400_000_000, "{} bytes", cost.most);
         let before = served.server.faults().seen(Class::List);
-        let (settled, took, most) = measured(served.command(&[])).await;
+        let (settled, cost) = measured(served.command(&[])).await;
         assert!(settled.err.starts_with("0 files listed"), "{}", settled.err);
-        figure("known, settled", took, most);
+        figure("known, settled", &cost);
         eprintln!("{} listings", served.server.faults().seen(Class::List) - before);
         let size = std::fs::metadata(served.store().join("catalog.db")).unwrap().len();
         eprintln!("catalogue: {} MB, {} bytes an object", size / 1_000_000, size / objects as u64);

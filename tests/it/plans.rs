@@ -115,6 +115,11 @@ DataSourceExec: projection=[eventsource@3 as _col0, get_field(useridentity@1, ar
 DataSourceExec: projection=[json_extract_scalar(eventjson@32, $.requestParameters.bucketName) as _col0], file_type=parquet
 ");
         // Answered from the catalogue's counts.
+        // A window sorts what it is given: the field, not the row that it is in.
+        insta::assert_snapshot!(plan(&store, "SELECT arn, eventName FROM (SELECT userIdentity.arn, eventName, row_number() OVER (PARTITION BY userIdentity.arn ORDER BY eventTime) AS n FROM $EDS_ID) WHERE n = 1"), @r"
+FilterExec: row_number() PARTITION BY [$eds_id.useridentity[arn]] ORDER BY [$eds_id.eventtime ASC NULLS LAST] RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW@2 = 1, projection=[__datafusion_extracted_1@0, eventname@1]
+DataSourceExec: projection=[eventtime, eventname, get_field(useridentity@1, arn) as __datafusion_extracted_2], file_type=parquet
+");
         assert_eq!(plan(&store, "SELECT count(*) FROM $EDS_ID"), "");
     });
 }

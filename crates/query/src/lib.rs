@@ -33,6 +33,7 @@ mod table;
 mod tables;
 mod unnest;
 pub mod value;
+mod window_fields;
 
 pub use error::{Error, Kind, Result};
 pub use rows::Rows;

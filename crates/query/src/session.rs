@@ -33,6 +33,7 @@ use crate::single::Single;
 use crate::statistics::Statistics;
 use crate::tables::{Guard, Open};
 use crate::unnest::UnnestPlanner;
+use crate::window_fields::WindowFields;
 use crate::{bags, decorrelate, event_json, introspection, row_star};
 
 /// Consumers of memory that an error about it names.
@@ -105,6 +106,7 @@ impl Session {
             .with_runtime_env(runtime.build_arc()?)
             .with_default_features()
             .with_relation_planners(vec![Arc::new(UnnestPlanner)])
+            .with_optimizer_rule(Arc::new(WindowFields))
             .build();
         cloudtarn_functions::register_all(&mut state)?;
         state.register_udf(Arc::new(ScalarUDF::from(LikePattern::new())))?;
