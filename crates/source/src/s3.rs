@@ -25,6 +25,8 @@ use site::Site;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Days after the first that a page of a month must reach for the month to be listed whole, its pages one after the other.
+const MIDDLING: u32 = 5;
 /// The scheme of objects' addresses.
 pub(crate) const SCHEME: &str = "s3://";
 /// How long STS has to say whose credentials these are.
@@ -375,7 +377,8 @@ impl Tree for Bucket {
         let last = page.objects.last().and_then(|last| day_in(&prefix, &last.key));
         let first = page.objects.first().and_then(|first| day_in(&prefix, &first.key));
         match last.zip(first) {
-            Some((last, first)) if last > first => Size::Middling,
+            // A page that spans these days is one of about five.
+            Some((last, first)) if last >= first + MIDDLING => Size::Middling,
             _ => Size::Busy,
         }
     }

@@ -25,8 +25,8 @@ use tokio::task::JoinHandle;
 
 /// Objects listed ahead of who consumes them.
 const AHEAD: usize = 1024;
-/// Files that a listing runs ahead of its turn.
-const RUN: usize = 250;
+/// Files that a listing runs ahead of its turn: the pages of a middling month, so that no turn waits for one.
+const RUN: usize = 4_000;
 /// Files of small months that wait for their days; beyond that, months are listed day by day.
 const SMALL: usize = 100_000;
 /// Days that are listed from the first on, in one go for each region; before more than these the order of days counts.
