@@ -9,7 +9,7 @@ from client import client, done, rows, wait
 
 CLIENTS, CALLS = 50, int(os.environ["CALLS"])
 PID, STORE = int(os.environ["CLOUDTARN_PID"]), os.environ["STORE"]
-LONG = "SELECT count(*) FROM default a CROSS JOIN default b WHERE a.userAgent < b.eventID"
+LONG = "SELECT count(*) FROM default a CROSS JOIN default b CROSS JOIN default c WHERE a.userAgent < b.eventID AND b.userAgent <> c.eventID"
 EXPECTED = {"MaxConcurrentQueriesException", "InactiveQueryException", "InvalidQueryStatementException", "QueryIdNotFoundException"}
 
 
