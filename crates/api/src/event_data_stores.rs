@@ -297,14 +297,13 @@ impl Service {
     /// Removes what has expired, and stores whose time to be restored is over.
     pub(crate) fn expire_stores(&self, now: i64) -> Answer<()> {
         for store in self.store.event_data_stores()? {
-            if self.store.settings(&store)?.deleted.is_some_and(|deleted| deleted + RESTORABLE < now) {
-                self.store.remove_event_data_store(&store)?;
-            } else {
-                match self.store.expire(&store) {
-                    // Expired events are not seen anyway; their files go when nobody writes.
-                    Ok(_) | Err(cloudtarn_store::Error::Busy(_)) => {}
-                    Err(error) => return Err(error.into()),
-                }
+            let gone = self.store.settings(&store)?.deleted.is_some_and(|deleted| deleted + RESTORABLE < now);
+            let removed =
+                if gone { self.store.remove_event_data_store(&store) } else { self.store.expire(&store).map(|_| ()) };
+            match removed {
+                // What has expired is not seen anyway; it goes when nobody writes.
+                Ok(()) | Err(cloudtarn_store::Error::Busy(_)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())

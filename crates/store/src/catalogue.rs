@@ -16,13 +16,13 @@ use crate::ledger::{self, DigestFile, Fate, LogFile};
 use crate::snapshot::{DataFile, EventDataStore, Snapshot};
 use crate::statistics::Columns;
 
-/// Format of the store, in SQLite's `user_version`.
-const FORMAT: i64 = STEPS.len() as i64;
-/// The oldest format that can be read and brought up: data files and identities were laid out in another way before.
+/// The oldest format that can be read and brought up, in SQLite's `user_version`: data files and identities were laid out in
+/// another way before.
 const OLDEST: i64 = 3;
-/// What makes each format out of the one before it, the first out of nothing.
-const STEPS: [&str; 3] =
-    [include_str!("catalogue.sql"), include_str!("catalogue-2.sql"), include_str!("catalogue-3.sql")];
+/// What makes the oldest format out of nothing, then each format out of the one before it.
+const STEPS: [&str; 1] = [include_str!("catalogue.sql")];
+/// The format that this program writes.
+const FORMAT: i64 = OLDEST + STEPS.len() as i64 - 1;
 pub(crate) const FILE: &str = "catalog.db";
 /// Region and account of the ARNs of stores made here: there is no account behind them.
 pub(crate) const ARN: &str = "arn:aws:cloudtrail:us-east-1:000000000000:eventdatastore/";
@@ -109,7 +109,7 @@ impl Catalogue {
     fn bring_up(&mut self) -> Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let found = format(&transaction)?;
-        for step in STEPS.iter().skip(found.max(0) as usize) {
+        for step in STEPS.iter().skip((found - OLDEST + 1).max(0) as usize) {
             transaction.execute_batch(step)?;
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;

@@ -137,8 +137,9 @@ impl Store {
     /// Removes an event data store with everything in it, for good.
     ///
     /// # Errors
-    /// The catalogue's, the file system's.
+    /// [`Error::Busy`] while another process writes; the catalogue's, the file system's.
     pub fn remove_event_data_store(&self, store: &EventDataStore) -> Result<()> {
+        let _lock = writer::lock(self.root())?;
         let mut catalogue = self.catalogue();
         let transaction = catalogue.connection_mut().transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Tables may refer to each other; at the end nothing refers to the store.
