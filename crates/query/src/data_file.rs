@@ -68,6 +68,12 @@ impl Reader {
     }
 
     fn read(&mut self, range: &Range<u64>) -> ParquetResult<Bytes> {
+        // What a damaged footer says is not believed before it is asked for.
+        if range.start > range.end || range.end > self.meta.size {
+            let (start, end, size) = (range.start, range.end, self.meta.size);
+            let reason = format!("`{}` has {size} bytes, its footer names {start} to {end}", self.path.display());
+            return Err(ParquetError::EOF(reason));
+        }
         let length = (range.end - range.start) as usize;
         self.metrics.bytes_scanned.add(length);
         let mut bytes = Vec::with_capacity(length);
@@ -113,5 +119,34 @@ impl AsyncFileReader for Reader {
         _: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
         std::future::ready(self.footer()).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+
+    use super::*;
+
+    #[test]
+    fn ranges_beyond_the_file_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a*.parquet");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let meta = PartitionedFile::new("a", 10).object_meta;
+        let metrics = ParquetFileMetrics::new(0, "a", &ExecutionPlanMetricsSet::new());
+        let runtime = RuntimeEnvBuilder::new().build().unwrap();
+        let footers = runtime.cache_manager.get_file_metadata_cache();
+        let mut reader = Reader { path: path.clone(), meta, footers, file: None, metrics };
+        assert_eq!(reader.read(&(2..5)).unwrap().as_ref(), b"234");
+        assert_eq!(reader.metrics.bytes_scanned.value(), 3);
+        for range in [5..11, 11..12, 0..u64::MAX, Range { start: 6, end: 2 }] {
+            assert!(reader.read(&range).is_err(), "{range:?}");
+        }
+        std::fs::write(&path, b"0123").unwrap();
+        assert!(reader.read(&(2..5)).is_err());
+        assert!(reader.footer().is_err());
     }
 }
