@@ -2,18 +2,7 @@
 
 use std::time::Duration;
 
-/// `26,918`.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub(crate) use cloudtarn_report::units::count;
 
 /// Decimal multiples, as AWS bills and disks are sold: `8.4 MB`.
 pub(crate) fn bytes(number: u64) -> String {

@@ -10,6 +10,7 @@ use crate::answer::{Answer, Rows};
 use crate::findings::Report;
 use crate::json::printable;
 use crate::question::Severity;
+use crate::units::count;
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -27,19 +28,6 @@ pub(crate) fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-/// `26,918`.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Decimal multiples: `8.4 MB`.

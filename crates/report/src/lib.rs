@@ -11,6 +11,7 @@
 
 pub mod json;
 pub mod time;
+pub mod units;
 
 mod answer;
 mod attack;

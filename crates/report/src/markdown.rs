@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use crate::answer::Rows;
 use crate::findings::Report;
-use crate::html::{bytes, count, limits};
+use crate::html::{bytes, limits};
 use crate::json::printable;
+use crate::units::count;
 
 /// Text that no renderer takes for markup, in a line of its own or in a table.
 fn escape(text: &str) -> String {

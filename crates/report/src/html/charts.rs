@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::{count, escape};
+use super::escape;
 use crate::findings::Report;
 use crate::question::Severity;
+use crate::units::count;
 
 const WIDTH: f64 = 1000.0;
 const LEFT: f64 = 56.0;
