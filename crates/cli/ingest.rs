@@ -150,6 +150,8 @@ impl Stop {
         if tokio::signal::ctrl_c().await.is_ok() {
             self.flag.store(true, Ordering::Relaxed);
             self.set.notify_one();
+            // One Ctrl-C may come twice: to the process, and to its group (as `timeout` sends it).
+            tokio::time::sleep(Duration::from_millis(500)).await;
             if tokio::signal::ctrl_c().await.is_ok() {
                 std::process::abort();
             }
