@@ -1,18 +1,26 @@
-//! `count`, which is DataFusion's, but for `count(DISTINCT text)` by group: DataFusion has a set for each group there, and
-//! takes the rows of each group one group after the other.
+//! `count`, which is DataFusion's, but for `count(DISTINCT text)`: over all rows it is [`distinct`], and by group DataFusion has
+//! a set for each group, and takes the rows of each group one group after the other.
+
+mod distinct;
+mod packed;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, StringViewArray, StringViewBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, StringViewArray, StringViewBuilder, new_null_array,
+};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion_common::{HashMap, HashSet, Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion_expr::utils::format_state_name;
 use datafusion_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
     StatisticsArgs,
 };
 use datafusion_functions_aggregate::count::count_udaf;
+
+use distinct::DistinctCount;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Count(Arc<AggregateUDF>);
@@ -44,10 +52,23 @@ impl AggregateUDFImpl for Count {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.0.state_fields(args)
+        if !args.is_distinct || args.input_fields.len() != 1 || args.input_fields[0].data_type() != &DataType::Utf8View
+        {
+            return self.0.state_fields(args);
+        }
+        let field = |name: &str, data_type| Arc::new(Field::new(format_state_name(args.name, name), data_type, true));
+        let texts = DataType::new_list(DataType::Utf8View, true);
+        Ok(vec![
+            field("distinct ids", DataType::LargeBinary),
+            field("distinct names", DataType::LargeBinary),
+            field("distinct texts", texts),
+        ])
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if is_distinct_text(&args) {
+            return Ok(Box::<DistinctCount>::default());
+        }
         self.0.accumulator(args)
     }
 
@@ -146,9 +167,12 @@ impl DistinctText {
     }
 }
 
-fn lists(lengths: impl Iterator<Item = usize>, texts: ArrayRef) -> Result<ArrayRef> {
+/// The state of groups: all text is in the last column, as a list for each group.
+fn states(lengths: impl ExactSizeIterator<Item = usize>, texts: ArrayRef) -> Result<Vec<ArrayRef>> {
+    let none = new_null_array(&DataType::LargeBinary, lengths.len());
     let field = Arc::new(Field::new_list_field(DataType::Utf8View, true));
-    Ok(Arc::new(ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), texts, None)?))
+    let lists = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), texts, None)?;
+    Ok(vec![Arc::clone(&none), none, Arc::new(lists)])
 }
 
 impl GroupsAccumulator for DistinctText {
@@ -165,7 +189,7 @@ impl GroupsAccumulator for DistinctText {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
-        let lists = states[0].as_list::<i32>();
+        let lists = states[2].as_list::<i32>();
         let offsets = lists.value_offsets();
         let first = offsets[0] as usize;
         let mut group_of = Vec::with_capacity(lists.values().len());
@@ -193,7 +217,7 @@ impl GroupsAccumulator for DistinctText {
         pairs.iter().for_each(|pair| texts.append_value(&self.texts[*pair as u32 as usize]));
         let lengths = self.counts[..groups].to_vec();
         self.forget(emit_to);
-        Ok(vec![lists(lengths.into_iter().map(|count| count as usize), Arc::new(texts.finish()))?])
+        states(lengths.into_iter().map(|count| count as usize), Arc::new(texts.finish()))
     }
 
     fn convert_to_state(&self, columns: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
@@ -202,7 +226,8 @@ impl GroupsAccumulator for DistinctText {
             .map(|row| Some(column.is_valid(row) && filter.is_none_or(|f| f.is_valid(row) && f.value(row))))
             .collect();
         let texts = arrow::compute::filter(column, &kept)?;
-        Ok(vec![lists(kept.values().iter().map(usize::from), texts)?])
+        let lengths: Vec<usize> = kept.values().iter().map(usize::from).collect();
+        states(lengths.into_iter(), texts)
     }
 
     fn size(&self) -> usize {

@@ -72,13 +72,15 @@ impl Unit {
 
     /// The first day of the unit that holds a day.
     fn truncate_day(self, days: i64) -> i64 {
+        if self < Self::Week {
+            return days;
+        }
         let (year, month, _) = civil_from_days(days);
         match self {
             Self::Week => days - iso_weekday(days) + 1,
             Self::Month => days_from_civil(year, month, 1),
             Self::Quarter => days_from_civil(year, (month - 1) / 3 * 3 + 1, 1),
-            Self::Year => days_from_civil(year, 1, 1),
-            _ => days,
+            _ => days_from_civil(year, 1, 1),
         }
     }
 }
@@ -191,8 +193,30 @@ fn truncate(call: &Call<'_>) -> Result<ArrayRef> {
     let array = call.array(1)?;
     let moments = Moments::of(&array)?;
     let t = array.data_type().clone();
-    let out = each_unit(call, &moments.values, |unit, _, v| truncate_one(unit, v, &moments, &t))?;
+    let out = match call.constant_text(0) {
+        Some(Some(name)) if moments.zone.is_none() => truncate_near(Unit::parse(name)?, &moments, &t)?,
+        _ => each_unit(call, &moments.values, |unit, _, v| truncate_one(unit, v, &moments, &t))?,
+    };
     rebuild(&out, &array)
+}
+
+/// All values to one unit, without a zone. Times come in an order mostly, so that the unit of one is that of the next.
+fn truncate_near(unit: Unit, moments: &Moments, t: &DataType) -> Result<Int64Array> {
+    let nulls = moments.values.nulls();
+    let mut span = 0..0;
+    let mut out = Vec::with_capacity(moments.values.len());
+    for (row, value) in moments.values.values().iter().enumerate() {
+        if nulls.is_none_or(|nulls| nulls.is_valid(row)) {
+            if !span.contains(value) {
+                let start = truncate_one(unit, *value, moments, t)?;
+                span = start..add_one(unit, 1, start, moments, t).unwrap_or(start);
+            }
+            out.push(span.start);
+        } else {
+            out.push(0);
+        }
+    }
+    Ok(Int64Array::new(out.into(), nulls.cloned()))
 }
 
 fn truncate_one(unit: Unit, v: i64, moments: &Moments, t: &DataType) -> Result<i64> {

@@ -150,11 +150,26 @@ fn shift(moment: &ArrayRef, interval: &ArrayRef, sign: i64, to: &DataType) -> Re
     let mut out = Int64Builder::with_capacity(moments.values.len());
     if *interval.data_type() == DAYTIME {
         let millis = interval.as_primitive::<DurationMillisecondType>();
+        // The interval is the same for all rows mostly.
+        let mut step = (0, 0);
         for (v, m) in moments.values.iter().zip(millis) {
             let (Some(v), Some(m)) = (v, m) else {
                 out.append_null();
                 continue;
             };
+            if per > 0 && !clock {
+                if step.0 != m {
+                    step = (
+                        m,
+                        i64::try_from(i128::from(m) * i128::from(sign) * i128::from(per) / 1000).unwrap_or(i64::MAX),
+                    );
+                }
+                match v.checked_add(step.1).filter(|_| step.1 < i64::MAX) {
+                    Some(moved) => out.append_value(moved),
+                    None => return out_of_range("date or timestamp overflow"),
+                }
+                continue;
+            }
             let m = i128::from(m) * i128::from(sign);
             let moved = if per == 0 {
                 if m % i128::from(DAY * 1000) != 0 {
