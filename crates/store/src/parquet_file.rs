@@ -33,8 +33,28 @@ use crate::statistics::{Bound, ColumnStatistics};
 pub(crate) const ROW_GROUP_ROWS: usize = 128 * 1024;
 /// Rows of a page at most: a page is what is read at least, where only few rows are wanted.
 const PAGE_ROWS: usize = 8192;
+/// Bytes of a page, before compression: where few rows of a wide column are wanted, all of their pages are unpacked.
+const PAGE_BYTES: usize = 128 << 10;
+/// Bytes of a dictionary where most values are new.
+const DICTIONARY_BYTES: usize = 128 << 10;
+/// Records of like events have much in common: small pages would take a tenth more.
+const RECORD_PAGE_BYTES: usize = 1 << 20;
 /// Longest text kept whole in statistics, in bytes.
 const STATISTICS_LENGTH: usize = 64;
+
+/// Parquet columns that have a Bloom filter a row group: what one looks for in all of a store.
+const SOUGHT: [&str; 10] = [
+    "eventid",
+    "requestid",
+    "sharedeventid",
+    "sourceipaddress",
+    "useridentity.arn",
+    "useridentity.principalid",
+    "useridentity.accesskeyid",
+    "useridentity.username",
+    "useridentity.sessioncontext.sessionissuer.arn",
+    "resources.list.item.arn",
+];
 
 /// Format of the data files, in their footer under `cloudtarn.format`.
 pub(crate) const FORMAT: &str = "2";
@@ -46,6 +66,8 @@ fn properties(category: EventCategory) -> WriterProperties {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_column_data_page_size_limit(column("eventjson"), RECORD_PAGE_BYTES)
         .set_statistics_truncate_length(Some(STATISTICS_LENGTH))
         .set_created_by(format!("cloudtarn {}", env!("CARGO_PKG_VERSION")))
         .set_key_value_metadata(Some(vec![
@@ -56,18 +78,28 @@ fn properties(category: EventCategory) -> WriterProperties {
         .set_column_statistics_enabled(column("eventjson"), EnabledStatistics::None)
         .set_column_statistics_enabled(column(PATH), EnabledStatistics::Chunk)
         .set_column_statistics_enabled(column(VERSION), EnabledStatistics::None);
+    for (path, compression) in lighter(&category.file_schema()) {
+        properties = properties.set_column_compression(path, compression);
+    }
+    // Of what is in these little comes again, and whoever reads a page reads the dictionary too.
+    for name in ["responseelements", "additionaleventdata", "serviceeventdetails"] {
+        let values = ColumnPath::new([name, "entries", "value"].map(ToOwned::to_owned).to_vec());
+        properties = properties.set_column_dictionary_enabled(values, false);
+    }
+    let values = ColumnPath::new(["requestparameters", "entries", "value"].map(ToOwned::to_owned).to_vec());
+    properties = properties.set_column_dictionary_page_size_limit(values, DICTIONARY_BYTES);
     // Every value of these is new, so a dictionary or a length before each would only be in the way.
     for name in ["eventid", "requestid", "sharedeventid"] {
         properties = properties
             .set_column_dictionary_enabled(column(name), false)
             .set_column_encoding(column(name), Encoding::DELTA_LENGTH_BYTE_ARRAY);
     }
-    // What one looks for in all of a store.
-    for name in ["eventid", "requestid", "sharedeventid", "sourceipaddress"] {
+    for path in SOUGHT {
+        let column = ColumnPath::new(path.split('.').map(ToOwned::to_owned).collect());
         properties = properties
-            .set_column_bloom_filter_enabled(column(name), true)
-            .set_column_bloom_filter_fpp(column(name), 0.01)
-            .set_column_bloom_filter_max_ndv(column(name), ROW_GROUP_ROWS as u64);
+            .set_column_bloom_filter_enabled(column.clone(), true)
+            .set_column_bloom_filter_fpp(column.clone(), 0.01)
+            .set_column_bloom_filter_max_ndv(column, ROW_GROUP_ROWS as u64);
     }
     // No engine prunes by what lies in maps and arrays.
     for path in repeated(&category.file_schema()) {
@@ -76,25 +108,64 @@ fn properties(category: EventCategory) -> WriterProperties {
     properties.build()
 }
 
+/// Columns that zstd would make little smaller: runs of dictionary numbers stay as they are, what lies in maps and arrays is
+/// compressed by Snappy. Reading them is a tenth of a query's time otherwise, for 3 % of the bytes.
+fn lighter(schema: &Schema) -> Vec<(ColumnPath, Compression)> {
+    let heavy = |name: &str| {
+        matches!(
+            name,
+            "eventjson"
+                | "responseelements"
+                | "additionaleventdata"
+                | "serviceeventdetails"
+                | "errormessage"
+                | "eventid"
+                | "requestid"
+                | "sharedeventid"
+                | "eventdata"
+                | "insightdetails"
+        )
+    };
+    let fields = schema.fields().iter().filter(|field| !heavy(field.name()));
+    fields
+        .flat_map(|field| {
+            let repeated = matches!(field.data_type(), DataType::Map(..) | DataType::List(_));
+            let compression = if repeated { Compression::SNAPPY } else { Compression::UNCOMPRESSED };
+            paths(field, &|_| true).into_iter().map(move |path| (path, compression))
+        })
+        .collect()
+}
+
 /// The Parquet columns in maps and arrays.
 fn repeated(schema: &Schema) -> Vec<ColumnPath> {
-    fn visit(field: &FieldRef, path: &mut Vec<String>, inside: bool, found: &mut Vec<ColumnPath>) {
+    schema.fields().iter().flat_map(|field| paths(field, &|inside| inside)).collect()
+}
+
+/// The Parquet columns of an Arrow field, of which `wanted` is told whether they are in a map or an array.
+fn paths(field: &FieldRef, wanted: &dyn Fn(bool) -> bool) -> Vec<ColumnPath> {
+    fn visit(
+        field: &FieldRef,
+        path: &mut Vec<String>,
+        inside: bool,
+        wanted: &dyn Fn(bool) -> bool,
+        found: &mut Vec<ColumnPath>,
+    ) {
         path.push(field.name().clone());
         match field.data_type() {
-            DataType::Struct(fields) => fields.iter().for_each(|field| visit(field, path, inside, found)),
-            DataType::Map(entries, _) => visit(entries, path, true, found),
+            DataType::Struct(fields) => fields.iter().for_each(|field| visit(field, path, inside, wanted, found)),
+            DataType::Map(entries, _) => visit(entries, path, true, wanted, found),
             DataType::List(element) => {
                 path.push("list".to_owned());
-                visit(element, path, true, found);
+                visit(element, path, true, wanted, found);
                 path.pop();
             }
-            _ if inside => found.push(ColumnPath::new(path.clone())),
+            _ if wanted(inside) => found.push(ColumnPath::new(path.clone())),
             _ => {}
         }
         path.pop();
     }
     let mut found = Vec::new();
-    schema.fields().iter().for_each(|field| visit(field, &mut Vec::new(), false, &mut found));
+    visit(field, &mut Vec::new(), false, wanted, &mut found);
     found
 }
 
@@ -264,5 +335,30 @@ fn less(left: &Bound, right: &Bound) -> bool {
         (Bound::Int(l), Bound::Int(r)) => l < r,
         (Bound::Boolean(l), Bound::Boolean(r)) => !l & r,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::*;
+
+    #[test]
+    fn what_is_sought_has_filters() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let category = EventCategory::CloudTrail;
+        write(&path, category, &[RecordBatch::new_empty(category.file_schema())]).unwrap();
+        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+        let columns = reader.metadata().row_group(0).columns();
+        let filtered = columns.iter().filter(|column| column.bloom_filter_offset().is_some());
+        let mut filtered: Vec<String> = filtered.map(|column| column.column_path().string()).collect();
+        filtered.sort_unstable();
+        let mut sought = SOUGHT.map(ToOwned::to_owned);
+        sought.sort_unstable();
+        assert_eq!(filtered, sought);
     }
 }
