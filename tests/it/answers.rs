@@ -59,6 +59,78 @@ fn aggregates_agree_with_the_raw_files() {
     assert_eq!(rows(&store, sql), [arns.to_string()]);
 }
 
+/// What the planner makes quick, asked again in words that it does not see through.
+#[test]
+fn quick_ways_give_what_slow_ways_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
+    bucket(&from, 6_000);
+    ingest(&from, &store);
+    let one = |sql: &str| rows(&store, sql).remove(0);
+    let event = one("SELECT max(eventID) FROM $EDS_ID");
+    let key = one("SELECT max(userIdentity.accessKeyId) FROM $EDS_ID");
+    let principal = one("SELECT max(userIdentity.arn) FROM $EDS_ID");
+    let issuer = one("SELECT max(userIdentity.sessionContext.sessionIssuer.arn) FROM $EDS_ID");
+    let resource =
+        one("SELECT max(r.arn) FROM $EDS_ID CROSS JOIN UNNEST(resources) AS r (accountid, type, arn, arnprefix)");
+    let first = one("SELECT min(eventTime) FROM $EDS_ID");
+    let last = one("SELECT max(eventTime) FROM $EDS_ID");
+    let unnested = "FROM $EDS_ID CROSS JOIN UNNEST(resources) AS r (accountid, type, arn, arnprefix)";
+    let keys = "SELECT userIdentity.accessKeyId AS key FROM $EDS_ID WHERE errorCode IS NOT NULL";
+    let some_keys = format!("{keys} AND userIdentity.accessKeyId IS NOT NULL");
+    let pairs = [
+        (format!("FROM $EDS_ID WHERE eventID = '{event}'"), format!("FROM $EDS_ID WHERE eventID || '' = '{event}'")),
+        (
+            format!("FROM $EDS_ID WHERE eventID IN ('{event}', 'no') OR userIdentity.accessKeyId = '{key}'"),
+            format!("FROM $EDS_ID WHERE eventID || '' = '{event}' OR userIdentity.accessKeyId || '' = '{key}'"),
+        ),
+        (
+            format!("FROM $EDS_ID WHERE userIdentity.arn = '{principal}'"),
+            format!("FROM $EDS_ID WHERE userIdentity.arn || '' = '{principal}'"),
+        ),
+        (
+            format!("FROM $EDS_ID WHERE userIdentity.sessionContext.sessionIssuer.arn = '{issuer}'"),
+            format!("FROM $EDS_ID WHERE userIdentity.sessionContext.sessionIssuer.arn || '' = '{issuer}'"),
+        ),
+        (format!("{unnested} WHERE r.arn = '{resource}'"), format!("{unnested} WHERE r.arn || '' = '{resource}'")),
+        (
+            format!("FROM $EDS_ID WHERE userIdentity.accessKeyId IN ({keys})"),
+            format!("FROM $EDS_ID JOIN (SELECT DISTINCT key FROM ({keys})) ON userIdentity.accessKeyId = key"),
+        ),
+        (
+            format!("FROM $EDS_ID WHERE userIdentity.accessKeyId NOT IN ({some_keys})"),
+            format!(
+                "FROM $EDS_ID LEFT JOIN (SELECT DISTINCT key FROM ({keys})) ON userIdentity.accessKeyId = key
+                 WHERE key IS NULL AND userIdentity.accessKeyId IS NOT NULL"
+            ),
+        ),
+        (
+            format!("FROM $EDS_ID WHERE eventTime > '{first}' AND eventTime < '{last}'"),
+            format!(
+                "FROM $EDS_ID WHERE CAST(eventTime AS varchar) > '{first}' AND CAST(eventTime AS varchar) < '{last}'"
+            ),
+        ),
+        (
+            format!("FROM $EDS_ID WHERE eventTime BETWEEN '{first}' AND '{last}'"),
+            "FROM $EDS_ID WHERE CAST(eventTime AS varchar) > ''".to_owned(),
+        ),
+    ];
+    for (quick, slow) in pairs {
+        let ask = |from: &str| rows(&store, &format!("SELECT eventID, eventName {from} ORDER BY 1"));
+        let (quick_rows, slow_rows) = (ask(&quick), ask(&slow));
+        assert!(!quick_rows.is_empty(), "{quick}");
+        assert_eq!(quick_rows, slow_rows, "{quick}\n{slow}");
+    }
+    let none = format!("SELECT count(*) FROM $EDS_ID WHERE userIdentity.accessKeyId NOT IN ({keys} UNION SELECT NULL)");
+    assert_eq!(rows(&store, &none), ["0"]);
+    let counts = "SELECT count(DISTINCT eventID), count(DISTINCT requestID), count(DISTINCT userAgent), count(DISTINCT errorCode) FROM $EDS_ID";
+    let each = ["eventID", "requestID", "userAgent", "errorCode"];
+    let each = each.map(|name| {
+        one(&format!("SELECT count(*) FROM (SELECT DISTINCT {name} FROM $EDS_ID WHERE {name} IS NOT NULL)"))
+    });
+    assert_eq!(rows(&store, counts), [each.join(",")]);
+}
+
 #[test]
 fn twelve_of_the_questions_find_what_is_hidden() {
     let folder = tempfile::tempdir().unwrap();

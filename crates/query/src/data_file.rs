@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,13 +41,48 @@ impl ParquetFileReaderFactory for DataFiles {
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
         let metrics = ParquetFileMetrics::new(partition, file.object_meta.location.as_ref(), metrics);
-        // Object stores know no paths with all the characters that file systems know.
-        let Some(data_file) = file.extensions.get::<Arc<DataFile>>() else {
-            return internal_err!("`{}` is no data file", file.object_meta.location);
-        };
-        let path = data_file.path.clone();
+        let path = path(&file)?;
         Ok(Box::new(Reader { path, meta: file.object_meta, footers: Arc::clone(&self.footers), file: None, metrics }))
     }
+}
+
+/// Object stores know no paths with all the characters that file systems know.
+fn path(file: &PartitionedFile) -> Result<PathBuf> {
+    match file.extensions.get::<Arc<DataFile>>() {
+        Some(data_file) => Ok(data_file.path.clone()),
+        None => internal_err!("`{}` is no data file", file.object_meta.location),
+    }
+}
+
+pub(crate) fn open(file: &PartitionedFile) -> Result<File> {
+    Ok(open_path(&path(file)?)?)
+}
+
+fn open_path(path: &Path) -> ParquetResult<File> {
+    File::open(path).map_err(|error| ParquetError::General(format!("opening `{}`: {error}", path.display())))
+}
+
+/// A data file's footer and page index, from memory or from the file.
+pub(crate) fn footer(file: &PartitionedFile, footers: &FileMetadataCache) -> Result<Arc<ParquetMetaData>> {
+    match known(&file.object_meta, footers) {
+        Some(footer) => Ok(footer),
+        None => Ok(read_footer(&open(file)?, &file.object_meta, footers)?),
+    }
+}
+
+fn known(meta: &ObjectMeta, footers: &FileMetadataCache) -> Option<Arc<ParquetMetaData>> {
+    let found = footers.get(&meta.location).filter(|found| found.is_valid_for(meta))?;
+    let footer = found.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()?;
+    Some(Arc::clone(footer.parquet_metadata()))
+}
+
+fn read_footer(open: &File, meta: &ObjectMeta, footers: &FileMetadataCache) -> ParquetResult<Arc<ParquetMetaData>> {
+    // The page index is little beside what the queries after this one save.
+    let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+    let footer = Arc::new(reader.parse_and_finish(open)?);
+    let entry = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
+    footers.put(&meta.location, CachedFileMetadataEntry::new(meta.clone(), entry));
+    Ok(footer)
 }
 
 struct Reader {
@@ -61,8 +96,7 @@ struct Reader {
 impl Reader {
     fn file(&mut self) -> ParquetResult<&mut File> {
         if self.file.is_none() {
-            let failed = |error| ParquetError::General(format!("opening `{}`: {error}", self.path.display()));
-            self.file = Some(File::open(&self.path).map_err(failed)?);
+            self.file = Some(open_path(&self.path)?);
         }
         self.file.as_mut().ok_or_else(|| ParquetError::General("no file".to_owned()))
     }
@@ -88,18 +122,11 @@ impl Reader {
     }
 
     fn footer(&mut self) -> ParquetResult<Arc<ParquetMetaData>> {
-        if let Some(found) = self.footers.get(&self.meta.location)
-            && found.is_valid_for(&self.meta)
-            && let Some(footer) = found.file_metadata.as_any().downcast_ref::<CachedParquetMetaData>()
-        {
-            return Ok(Arc::clone(footer.parquet_metadata()));
+        if let Some(footer) = known(&self.meta, self.footers.as_ref()) {
+            return Ok(footer);
         }
-        // The page index is little beside what the queries after this one save.
-        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let footer = Arc::new(reader.parse_and_finish(&*self.file()?)?);
-        let entry = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
-        self.footers.put(&self.meta.location, CachedFileMetadataEntry::new(self.meta.clone(), entry));
-        Ok(footer)
+        let (meta, footers) = (self.meta.clone(), Arc::clone(&self.footers));
+        read_footer(self.file()?, &meta, footers.as_ref())
     }
 }
 

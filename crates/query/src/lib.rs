@@ -11,9 +11,11 @@
 //! below everything that the statement says.
 
 mod bags;
+mod bloom;
 mod coerce;
 mod data_file;
 mod decorrelate;
+mod element_filter;
 mod error;
 mod event_json;
 mod gate;
@@ -25,6 +27,9 @@ mod operators;
 mod planning;
 mod row_star;
 mod rows;
+mod run_aggregate;
+mod selectivity;
+mod semi_join;
 mod session;
 mod single;
 mod statistics;

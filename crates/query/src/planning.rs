@@ -18,6 +18,7 @@ use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
 use crate::operators::Operators;
 use crate::system;
+use crate::table::KnownStatistics;
 use crate::tables::{Guard, Tables};
 
 /// The planner's view of one session while it plans one statement.
@@ -37,7 +38,8 @@ impl<'a> Provider<'a> {
     ) -> Self {
         let own: Arc<dyn ExprPlanner> = Arc::new(Operators::new(state, parsed.written.clone()));
         let expr_planners = std::iter::once(own).chain(state.expr_planners().iter().cloned()).collect();
-        Self { state, guard, tables: Tables::new(store, guard, parsed.hidden.clone()), expr_planners }
+        let statistics = state.config().get_extension::<KnownStatistics>();
+        Self { state, guard, tables: Tables::new(store, guard, parsed.hidden.clone(), statistics), expr_planners }
     }
 
     /// The event data stores that planning has met.

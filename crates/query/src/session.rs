@@ -24,13 +24,18 @@ use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
 
+use crate::bloom::Blooms;
 use crate::coerce::Coercion;
+use crate::element_filter::ElementFilter;
 use crate::error::{Error, Kind, Result};
 use crate::interruptible::interruptible;
 use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
+use crate::run_aggregate::RunAggregate;
+use crate::semi_join::DistinctSemiJoin;
 use crate::single::Single;
 use crate::statistics::Statistics;
+use crate::table::KnownStatistics;
 use crate::tables::{Guard, Open};
 use crate::unnest::UnnestPlanner;
 use crate::window_fields::WindowFields;
@@ -88,13 +93,19 @@ impl Session {
     /// # Errors
     /// [`Kind::Internal`] where DataFusion refuses the configuration.
     pub fn new(store: Option<Store>, limits: Limits) -> Result<Self> {
-        let mut config = SessionConfig::new().with_target_partitions(limits.threads).with_information_schema(false);
+        let mut config = SessionConfig::new()
+            .with_target_partitions(limits.threads)
+            .with_information_schema(false)
+            .with_extension(Arc::new(Blooms::default()))
+            .with_extension(Arc::new(KnownStatistics::default()));
         let options = config.options_mut();
         options.sql_parser.default_null_ordering = "nulls_last".to_owned();
         options.sql_parser.parse_float_as_decimal = true;
         options.execution.time_zone = Some("UTC".to_owned());
         options.execution.parquet.pushdown_filters = true;
         options.execution.parquet.reorder_filters = true;
+        // Ours were asked when the scan was planned.
+        options.execution.parquet.bloom_filter_on_read = false;
         let mut runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limits.memory), REPORTED)))
             .with_metadata_cache_limit(METADATA_CACHE);
@@ -107,6 +118,9 @@ impl Session {
             .with_default_features()
             .with_relation_planners(vec![Arc::new(UnnestPlanner)])
             .with_optimizer_rule(Arc::new(WindowFields))
+            .with_optimizer_rule(Arc::new(ElementFilter::new()))
+            .with_optimizer_rule(Arc::new(DistinctSemiJoin))
+            .with_physical_optimizer_rule(Arc::new(RunAggregate))
             .build();
         cloudtarn_functions::register_all(&mut state)?;
         state.register_udf(Arc::new(ScalarUDF::from(LikePattern::new())))?;

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
-use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
 
 use crate::gate;
 
@@ -81,9 +83,11 @@ impl Statistics {
 
     /// Events in the files that the plan reads.
     pub(crate) fn events(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
-        if plan.name() == "DataSourceExec" {
-            let all = StatisticsContext::new().compute(plan.as_ref(), &StatisticsArgs::new()).ok()?;
-            return all.num_rows.get_value().map(|rows| *rows as u64);
+        if let Some(scan) = plan.downcast_ref::<DataSourceExec>() {
+            // The scan's own statistics are a guess at what filters leave.
+            let scan = scan.data_source().downcast_ref::<FileScanConfig>()?;
+            let rows = |file: &PartitionedFile| file.statistics.as_ref()?.num_rows.get_value().map(|rows| *rows as u64);
+            return scan.file_groups.iter().flat_map(FileGroup::iter).map(rows).sum();
         }
         plan.children().into_iter().map(Self::events).sum()
     }

@@ -1,7 +1,9 @@
 //! An event data store as a table: a plain Parquet scan over the files of one snapshot, with the catalogue's statistics.
 //! For a reader who may not see every event a gate stands over the scan.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
@@ -16,19 +18,46 @@ use datafusion::datasource::object_store::ObjectStoreUrl;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, lit};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, lit};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 
+use crate::bloom::Blooms;
 use crate::data_file::DataFiles;
 use crate::gate::GateExec;
 use crate::rows::Rows;
+use crate::selectivity;
 
 /// Columns that `SELECT *` leaves out begin with this.
 const HIDDEN: char = '$';
+const TIME: &str = "eventtime";
+/// Data files whose statistics are kept.
+const MOST_KNOWN: usize = 10_000;
+
+/// Statistics of data files, without the hidden columns, as earlier statements of a session have met them.
+#[derive(Debug, Default)]
+pub(crate) struct KnownStatistics {
+    of: Mutex<HashMap<PathBuf, Arc<Statistics>>>,
+}
+
+impl KnownStatistics {
+    fn of(&self, file: &DataFile, schema: &Schema) -> Arc<Statistics> {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = of.get(&file.path) {
+            return Arc::clone(found);
+        }
+        // Compaction replaces files for good: what has not been asked for since is not kept forever.
+        if of.len() >= MOST_KNOWN {
+            of.clear();
+        }
+        let found = Arc::new(statistics(file, schema));
+        of.insert(file.path.clone(), Arc::clone(&found));
+        found
+    }
+}
 
 /// One snapshot of one event data store.
 #[derive(Debug)]
@@ -45,16 +74,20 @@ impl EventTable {
     /// The table of a snapshot. Of the hidden columns it has those that the statement names, so that `SELECT *` does not
     /// show the others; none for a reader who may not see every event, since they tell where in a log file an event
     /// stood.
-    pub(crate) fn new(snapshot: &Snapshot, named: &[String], rows: Rows) -> Self {
+    pub(crate) fn new(snapshot: &Snapshot, named: &[String], rows: Rows, known: Option<&KnownStatistics>) -> Self {
         let file_schema = snapshot.store.category.file_schema();
         let shown = |name: &String| !name.starts_with(HIDDEN) || (named.contains(name) && rows == Rows::All);
         let fields: Vec<_> = file_schema.fields().iter().filter(|field| shown(field.name())).cloned().collect();
+        let known = known.filter(|_| fields.iter().all(|field| !field.name().starts_with(HIDDEN)));
         let schema = Arc::new(Schema::new(fields));
         let files = snapshot
             .files
             .iter()
             .map(|file| {
-                let statistics = Arc::new(statistics(file, &schema));
+                let statistics = match known {
+                    Some(known) => known.of(file, &schema),
+                    None => Arc::new(statistics(file, &schema)),
+                };
                 let file = PartitionedFile::new(file.path.to_string_lossy(), file.bytes)
                     .with_statistics(Arc::clone(&statistics))
                     .with_arrow_schema(Arc::clone(&file_schema))
@@ -94,11 +127,11 @@ impl EventTable {
         let below = state.create_physical_expr(predicate.clone(), &schema)?;
         let schema = DFSchema::try_from(self.schema.project(&columns)?)?;
         let above = state.create_physical_expr(predicate, &schema)?;
-        let scan = self.parquet(state, files, Some(&columns), None, Some(below))?;
+        let scan = self.parquet(state, files, Some(&columns), None, Some(below), &[])?;
         Ok(Arc::new(GateExec::new(scan, above, asked)?))
     }
 
-    /// The scan of some files.
+    /// The scan of some files, of which `above` is what nodes above will keep.
     fn parquet(
         &self,
         state: &dyn Session,
@@ -106,9 +139,11 @@ impl EventTable {
         projection: Option<&Vec<usize>>,
         limit: Option<usize>,
         predicate: Option<Arc<dyn PhysicalExpr>>,
+        above: &[Expr],
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let merged =
             Statistics::try_merge_iter(files.iter().filter_map(|file| file.statistics.as_deref()), &self.schema)?;
+        let merged = selectivity::filtered(merged, above, &self.schema);
         let url = ObjectStoreUrl::local_filesystem();
         let runtime = state.runtime_env();
         let reader = DataFiles { footers: runtime.cache_manager.get_file_metadata_cache() };
@@ -129,14 +164,63 @@ impl EventTable {
 
     /// The files that may hold rows for which all the filters are true.
     fn prune(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<PartitionedFile>> {
-        let all = || self.files.iter().map(|(file, _)| file.clone()).collect();
+        let bounds: Vec<TimeBound> = filters.iter().filter_map(TimeBound::of).collect();
+        let in_time = |file: &&(PartitionedFile, Arc<Statistics>)| {
+            bounds.iter().all(|bound| bound.holds(&file.1, &self.schema) != Some(false))
+        };
+        let files: Vec<_> = self.files.iter().filter(in_time).collect();
+        let all = || files.iter().map(|(file, _)| file.clone()).collect();
         let Some(filter) = conjunction(filters.to_vec()) else { return Ok(all()) };
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
         let Ok(filter) = state.create_physical_expr(filter, &schema) else { return Ok(all()) };
         let predicate = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(filter)?;
-        let statistics = self.files.iter().map(|(_, statistics)| Arc::clone(statistics)).collect();
+        let statistics = files.iter().map(|(_, statistics)| Arc::clone(statistics)).collect();
         let keep = predicate.prune(&PrunableStatistics::new(statistics, Arc::clone(&self.schema)))?;
-        Ok(self.files.iter().zip(keep).filter(|(_, keep)| *keep).map(|((file, _), _)| file.clone()).collect())
+        Ok(files.iter().zip(keep).filter(|(_, keep)| *keep).map(|((file, _), _)| file.clone()).collect())
+    }
+}
+
+/// A filter of the form `eventtime >= literal`. Files hold whole days mostly: where each lies on one side of the bound, no
+/// row needs to be looked at.
+struct TimeBound {
+    operator: Operator,
+    /// UTC milliseconds.
+    time: i64,
+}
+
+impl TimeBound {
+    fn of(filter: &Expr) -> Option<Self> {
+        let Expr::BinaryExpr(comparison) = filter else { return None };
+        match (comparison.left.as_ref(), comparison.right.as_ref()) {
+            (Expr::Column(column), Expr::Literal(ScalarValue::TimestampMillisecond(Some(time), None), _))
+                if column.name == TIME =>
+            {
+                Some(Self { operator: comparison.op, time: *time })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is true of every event of a file, or of none; `None` where that is not known.
+    fn holds(&self, file: &Statistics, schema: &Schema) -> Option<bool> {
+        let statistics = file.column_statistics.get(schema.index_of(TIME).ok()?)?;
+        let time = |bound: &Precision<ScalarValue>| match bound {
+            Precision::Exact(ScalarValue::TimestampMillisecond(time, None)) => *time,
+            _ => None,
+        };
+        let (first, last) = (time(&statistics.min_value)?, time(&statistics.max_value)?);
+        let of = |time: i64| match self.operator {
+            Operator::Lt => Some(time < self.time),
+            Operator::LtEq => Some(time <= self.time),
+            Operator::Gt => Some(time > self.time),
+            Operator::GtEq => Some(time >= self.time),
+            _ => None,
+        };
+        match (of(first)?, of(last)?) {
+            (true, true) if statistics.null_count == Precision::Exact(0) => Some(true),
+            (false, false) => Some(false),
+            _ => None,
+        }
     }
 }
 
@@ -151,7 +235,15 @@ impl TableProvider for EventTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let decided = |filter: &&Expr| {
+            let bound = TimeBound::of(filter).filter(|_| self.rows == Rows::All);
+            bound.is_some_and(|bound| self.files.iter().all(|(_, file)| bound.holds(file, &self.schema).is_some()))
+        };
+        let support = |filter: &&Expr| match decided(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(support).collect())
     }
 
     async fn scan(
@@ -175,6 +267,13 @@ impl TableProvider for EventTable {
             return if files.is_empty() { empty() } else { self.gated(state, projection, files, predicate) };
         }
         let files = self.prune(state, filters)?;
+        let files = match state.config().get_extension::<Blooms>() {
+            Some(blooms) => {
+                let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
+                blooms.prune(files, filters, footers.as_ref(), state.config().target_partitions())?
+            }
+            None => files,
+        };
         // Of few files a part has expired; the others are scanned as if nothing had.
         let (expiring, whole): (Vec<_>, Vec<_>) = files
             .into_iter()
@@ -182,7 +281,7 @@ impl TableProvider for EventTable {
         let mut scans = Vec::new();
         if !whole.is_empty() {
             let limit = limit.filter(|_| filters.is_empty());
-            scans.push(self.parquet(state, whole, projection, limit, None)?);
+            scans.push(self.parquet(state, whole, projection, limit, None, filters)?);
         }
         if let (false, Some(predicate)) = (expiring.is_empty(), self.predicate()) {
             scans.push(self.gated(state, projection, expiring, predicate)?);
@@ -197,14 +296,14 @@ impl TableProvider for EventTable {
 
 /// True of events of that time (UTC milliseconds) or later, and of those without a time.
 fn not_before(oldest: i64) -> Expr {
-    let time = || Expr::Column(Column::new_unqualified("eventtime"));
+    let time = || Expr::Column(Column::new_unqualified(TIME));
     let oldest = lit(ScalarValue::TimestampMillisecond(Some(oldest), None));
     time().is_null().or(time().gt_eq(oldest))
 }
 
 /// Whether all events of a file are known to be of that time or later.
 fn begins_after(file: &PartitionedFile, schema: &Schema, oldest: i64) -> bool {
-    let first = schema.index_of("eventtime").ok().and_then(|index| {
+    let first = schema.index_of(TIME).ok().and_then(|index| {
         let columns = &file.statistics.as_ref()?.column_statistics;
         columns.get(index)?.min_value.get_value().cloned()
     });

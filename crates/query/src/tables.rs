@@ -11,7 +11,7 @@ use datafusion::logical_expr::TableSource;
 
 use crate::rows::Rows;
 use crate::system;
-use crate::table::EventTable;
+use crate::table::{EventTable, KnownStatistics};
 
 /// Decides for a reader what a name in FROM means, and which of its events the reader may see. Asked once a name and
 /// statement.
@@ -50,14 +50,20 @@ pub(crate) struct Tables<'a> {
     /// Hidden columns that the statement names.
     hidden: Vec<String>,
     found: Mutex<HashMap<String, Found>>,
+    statistics: Option<Arc<KnownStatistics>>,
 }
 
 /// A table, and the event data store that it shows.
 type Found = (Arc<dyn TableSource>, EventDataStore);
 
 impl<'a> Tables<'a> {
-    pub(crate) fn new(store: Option<&'a Store>, guard: &'a dyn Guard, hidden: Vec<String>) -> Self {
-        Self { store, guard, hidden, found: Mutex::default() }
+    pub(crate) fn new(
+        store: Option<&'a Store>,
+        guard: &'a dyn Guard,
+        hidden: Vec<String>,
+        statistics: Option<Arc<KnownStatistics>>,
+    ) -> Self {
+        Self { store, guard, hidden, found: Mutex::default(), statistics }
     }
 
     /// The event data stores that were found, by id.
@@ -82,7 +88,8 @@ impl<'a> Tables<'a> {
         let (event_data_store, rows) =
             self.guard.open(store, name).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let snapshot = store.snapshot(&event_data_store).map_err(|error| exec_datafusion_err!("{error}"))?;
-        let table = provider_as_source(Arc::new(EventTable::new(&snapshot, &self.hidden, rows)));
+        let table =
+            provider_as_source(Arc::new(EventTable::new(&snapshot, &self.hidden, rows, self.statistics.as_deref())));
         found.insert(name.to_owned(), (Arc::clone(&table), event_data_store));
         Ok(table)
     }
