@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
 use cloudtarn_functions::json_path::{member_names, of_member_names};
 use cloudtarn_record::Deviations;
 use cloudtarn_record::deviations::spelling;
@@ -59,6 +59,22 @@ fn collect_stores(plan: &LogicalPlan, alias: Option<&TableReference>, stores: &m
                 stores.insert(alias.unwrap_or(&scan.table_name).clone(), columns);
             }
         }
+        // `(SELECT * FROM …) AS t`: columns that are handed on as they are.
+        LogicalPlan::Projection(projection) => {
+            let mut inner = HashMap::new();
+            collect_stores(&projection.input, None, &mut inner);
+            for (name, Columns { schema, deviations }) in inner {
+                let outputs = projection.schema.fields();
+                let is_handed_on = |field: &&FieldRef| {
+                    let column = Expr::Column(Column::new(Some(name.clone()), field.name()));
+                    let alike = outputs.iter().filter(|output| output.name() == field.name()).count();
+                    alike == 1 && projection.expr.contains(&column)
+                };
+                let fields: Fields = schema.fields().iter().filter(is_handed_on).cloned().collect();
+                let columns = Columns { schema: Schema::new(fields).into(), deviations };
+                stores.insert(alias.unwrap_or(&name).clone(), columns);
+            }
+        }
         LogicalPlan::SubqueryAlias(inner) if alias.is_none() => {
             collect_stores(&inner.input, Some(&inner.alias), stores);
         }
@@ -86,6 +102,7 @@ fn answer(expression: &Expr, stores: &HashMap<TableReference, Columns>) -> Optio
         return None;
     }
     let columns = stores.get(column.relation.as_ref()?)?;
+    columns.schema.field_with_name(&column.name).ok()?;
     let names = member_names(path.try_as_str()??)?;
     let (top, inner) = names.split_first()?;
     let name = top.to_ascii_lowercase();

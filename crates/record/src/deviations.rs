@@ -157,3 +157,128 @@ impl Deviations {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::{Chunk, Decoder, EventCategory, Origin};
+
+    use super::*;
+
+    fn record(fields: &str) -> String {
+        format!(
+            r#"{{"eventVersion":"1.08","eventTime":"2026-03-01T00:00:07Z","awsRegion":"r","eventSource":"s",{fields}}}"#
+        )
+    }
+
+    fn deviations(records: &[String]) -> Deviations {
+        let mut chunk = Chunk::default();
+        let origin = Origin { path: Arc::from("file:///f.json"), version: Arc::from("7") };
+        let text = format!("[{}]", records.join(","));
+        let decoded = Decoder::default().decode(text.as_bytes(), origin, &mut chunk).unwrap();
+        assert_eq!(decoded.records as usize, records.len());
+        chunk.deviations(EventCategory::CloudTrail)
+    }
+
+    fn noted(fields: &str) -> Vec<String> {
+        // The same must be found after other records, whose keys the columns are searched in the order of.
+        let usual = record(
+            r#""eventName":"n","userIdentity":{"type":"t","arn":"a"},"requestParameters":{"a":{"b":[1]},"c":"x"}"#,
+        );
+        let after = deviations(&[usual.clone(), record(fields), usual]);
+        let found = deviations(&[record(fields)]);
+        assert_eq!(found, after, "{fields}");
+        found
+            .columns()
+            .flat_map(|(column, keys)| match keys {
+                Keys::All => vec![column.to_owned()],
+                Keys::Some(keys) => keys.iter().map(|key| format!("{column}.{key}")).collect(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_columns_do_not_tell_is_noted() {
+        let nothing: [&str; 0] = [];
+        for (fields, expected) in [
+            (
+                r#""requestParameters":{"a":{"b":1},"c":[1],"d":"{x}","e":" {}","f":"[::1]","g":"","h":1,"i":null}"#,
+                &nothing[..],
+            ),
+            (r#""requestParameters":{"a":{"b":"{}"}},"responseElements":"{}","eventName":"{}","errorCode":7"#, &[]),
+            (
+                r#""requestParameters":{"a":"{}","b":"[\"x\"]","\u0063":"{\"a\":1}","d":"[1]"}"#,
+                &["requestparameters.a", "requestparameters.b", "requestparameters.c", "requestparameters.d"],
+            ),
+            (r#""responseElements":{"a":1,"a":"[]"}"#, &["responseelements.a"]),
+            (r#""requestparameters":{}"#, &["requestparameters"]),
+            (r#""RequestParameters":null"#, &["requestparameters"]),
+            (r#""eventName":[]"#, &["eventname"]),
+            (r#""eventname":"n""#, &["eventname"]),
+            (r#""userIdentity":{"sessionContext":{"sessionIssuer":{"ARN":"a"}}}"#, &["useridentity"]),
+            (r#""userIdentity":{"sessionContext":{"sessionIssuer":{"arn":["a"]}}}"#, &["useridentity"]),
+            // No path is compared with these.
+            (r#""resources":[{"ARN":"a"},{"arn":{}}],"readonly":true,"eventtime":"x""#, &[]),
+        ] {
+            assert_eq!(noted(fields), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn objects_and_arrays_are_like_themselves() {
+        for text in [
+            "{}",
+            "[]",
+            "[[]]",
+            "[1]",
+            r#"["a"]"#,
+            "[true]",
+            "[null]",
+            "[false]",
+            "[-1,2]",
+            "[{}]",
+            r#"{"a":{}}"#,
+            r#"{"":1}"#,
+        ] {
+            assert!(may_be_nested(text.as_bytes()), "{text}");
+        }
+        for text in ["", "{", "[", "{]", "[}", "{ }", "[ 1]", "{a}", "{}\n", " {}", "[x]", "1", "\"{}\"", "]", "}"] {
+            assert!(!may_be_nested(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn very_many_keys_are_all_keys() {
+        let some = |from: usize, to: usize| {
+            let fields: Vec<String> = (from..to).map(|n| format!(r#""k{n}":"{{}}""#)).collect();
+            deviations(&[record(&format!(r#""requestParameters":{{{}}}"#, fields.join(",")))])
+        };
+        let mut found = some(0, MAX_KEYS);
+        assert!(found.has_key("requestparameters", "k0") && !found.has_key("requestparameters", "x"));
+        assert!(!found.has_column("requestparameters"));
+        found.merge(&some(1, MAX_KEYS));
+        assert!(!found.has_column("requestparameters"));
+        found.merge(&some(MAX_KEYS, MAX_KEYS + 1));
+        assert!(found.has_column("requestparameters") && found.has_key("requestparameters", "x"));
+        assert_eq!(some(0, MAX_KEYS + 1), found);
+        assert!(!found.has_key("responseelements", "k0"));
+    }
+
+    #[test]
+    fn spellings_are_of_columns_and_fields() {
+        fn names(fields: &arrow::datatypes::Fields, found: &mut BTreeSet<String>) {
+            for field in fields {
+                found.insert(field.name().clone());
+                if let arrow::datatypes::DataType::Struct(fields) = field.data_type() {
+                    names(fields, found);
+                }
+            }
+        }
+        let mut known = BTreeSet::new();
+        names(EventCategory::CloudTrail.schema().fields(), &mut known);
+        for spelling in SPELLINGS {
+            assert!(known.contains(&spelling.to_ascii_lowercase()), "{spelling}");
+        }
+    }
+}

@@ -46,3 +46,45 @@ pub(crate) fn add(connection: &Connection, catalogue: &Path, store: &str, new: &
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use cloudtarn_record::EventCategory;
+
+    use crate::Store;
+    use crate::compaction::When;
+    use crate::writer::tests::{commit, file, record};
+
+    /// A record with a field in place of its region.
+    fn with(id: &str, day: u32, field: &str) -> String {
+        record(id, day, "x").replace(r#""awsRegion":"us-east-1""#, field)
+    }
+
+    #[test]
+    fn every_commit_adds_and_compaction_keeps() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = || Store::open(folder.path()).unwrap();
+        let found = || {
+            let store = store();
+            let snapshot = store.snapshot(&store.standard(EventCategory::CloudTrail).unwrap()).unwrap();
+            (snapshot.deviations, snapshot.files.len())
+        };
+        commit(folder.path(), file("1", &[with("a", 1, r#""requestParameters":{"a":"x"}"#)]));
+        let (none, _) = found();
+        assert!(none.is_empty());
+        // A reader from before learns of it too.
+        let reader = store();
+        let main = reader.standard(EventCategory::CloudTrail).unwrap();
+        assert!(reader.snapshot(&main).unwrap().deviations.is_empty());
+        commit(folder.path(), file("2", &[with("b", 2, r#""requestParameters":{"a":"{}"}"#)]));
+        commit(folder.path(), file("3", &[with("c", 3, r#""requestParameters":{"b":"[1]"},"errorCode":{}"#)]));
+        commit(folder.path(), file("4", &[with("d", 4, r#""x":1"#)]));
+        let (some, files) = found();
+        assert!(some.has_key("requestparameters", "a") && some.has_key("requestparameters", "b"));
+        assert!(!some.has_key("requestparameters", "c") && some.has_column("errorcode"));
+        assert_eq!(reader.snapshot(&main).unwrap().deviations, some);
+        assert_eq!(files, 4);
+        crate::writer::compact(folder.path(), &main, When::Always).unwrap();
+        assert_eq!(found(), (some, 1));
+    }
+}
