@@ -10,6 +10,7 @@ mod compatibility;
 mod coverage;
 mod crash;
 mod discovery;
+mod event_json;
 mod faults;
 mod fuzz;
 mod ingest;

@@ -112,7 +112,19 @@ DataSourceExec: projection=[eventname, responseelements]
 DataSourceExec: projection=[eventsource@3 as _col0, get_field(useridentity@1, arn) as _col1], file_type=parquet
 ");
         insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.requestParameters.bucketName') FROM $EDS_ID"), @r"
-DataSourceExec: projection=[json_extract_scalar(eventjson@32, $.requestParameters.bucketName) as _col0], file_type=parquet
+DataSourceExec: projection=[$map_text(requestparameters@10, bucketName) as _col0], file_type=parquet
+");
+        insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.responseElements.instancesSet.items[0].instanceId') FROM $EDS_ID"), @r#"
+DataSourceExec: projection=[json_extract_scalar($map_nested(responseelements@11, instancesSet), $["items"]["0"]["instanceId"]) as _col0], file_type=parquet
+"#);
+        insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(t.eventJson, '$.requestParameters.key') FROM (SELECT eventJson, requestParameters FROM $EDS_ID WHERE eventName = 'GetObject') AS t"), @r"
+DataSourceExec: projection=[$map_text(requestparameters@10, key) as _col0]
+  predicate=eventname@4 = GetObject
+  pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= GetObject AND GetObject <= eventname_max@1, required_guarantees=[eventname in (GetObject)]
+");
+        // A column of that name that is another one.
+        insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.requestParameters.key') FROM (SELECT userAgent AS eventJson, requestParameters FROM $EDS_ID) AS t"), @r"
+DataSourceExec: projection=[json_extract_scalar(useragent@7, $.requestParameters.key) as _col0], file_type=parquet
 ");
         // Answered from the catalogue's counts.
         // A window sorts what it is given: the field, not the row that it is in.

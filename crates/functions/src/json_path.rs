@@ -83,6 +83,15 @@ impl JsonPath {
         }
     }
 
+    /// The names of a path's steps, if it is definite: no wildcard, filter or descent.
+    fn into_names(self) -> Option<Vec<String>> {
+        let name = |step| match step {
+            Step::Key(name, _) => Some(name),
+            _ => None,
+        };
+        self.steps.into_iter().map(name).collect()
+    }
+
     /// The one value that a definite path leads to; a value of the document, read no further than needed.
     pub(crate) fn find<'a>(&self, document: &'a str) -> Option<Json<'a>> {
         let mut reader = Reader::new(document);
@@ -130,6 +139,18 @@ impl JsonPath {
     pub(crate) fn is_many(&self) -> bool {
         self.many
     }
+}
+
+/// The names of the members that a path of `json_extract` and its like leads through; `None` for text that is no path, and for
+/// paths that may lead to several values. A name of digits alone may also be an index.
+pub fn member_names(path: &str) -> Option<Vec<String>> {
+    JsonPath::compile(path, true).ok()?.into_names()
+}
+
+/// The path that leads through members of these names, or elements where a name is an index.
+pub fn of_member_names(names: &[String]) -> String {
+    let quoted = names.iter().map(|name| format!("[\"{}\"]", name.replace('\\', "\\\\").replace('"', "\\\"")));
+    std::iter::once("$".to_owned()).chain(quoted).collect()
 }
 
 fn key(name: String) -> Step {
@@ -447,6 +468,16 @@ mod tests {
     }
 
     #[test]
+    fn names_of_definite_paths() {
+        let names = |path: &str| member_names(path).map(|names| names.join("|"));
+        assert_eq!(names("$.a[\"b.c\"][0]['d']").as_deref(), Some("a|b.c|0|d"));
+        assert_eq!(names("a.b").as_deref(), Some("a|b"));
+        for path in ["$.a[*]", "$..a", "$.a[?(@.b)]", "$.a.*", "$."] {
+            assert_eq!(names(path), None, "{path}");
+        }
+    }
+
+    #[test]
     fn refuses_what_is_no_path() {
         for path in [
             "",
@@ -470,6 +501,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn names_survive_quoting(names in prop::collection::vec("[a-z0-9.'\"\\\\\\[\\]é ]{0,6}", 0..4)) {
+            prop_assert_eq!(member_names(&of_member_names(&names)), Some(names));
+        }
+
         #[test]
         fn no_path_and_no_document_panic(path in ".*", document in ".*") {
             for path in [path.clone(), format!("$[?({path})]"), format!("$.{path}")] {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Nesting beyond which a document is refused.
-const MAX_DEPTH: usize = 1000;
+/// Nesting beyond which a document is refused: no less than what is taken in, so that no record is.
+const MAX_DEPTH: usize = 1024;
 
 /// A value inside a document, checked to be well-formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

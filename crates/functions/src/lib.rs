@@ -13,7 +13,7 @@ mod columns;
 mod datetime_pattern;
 mod higher;
 mod instants;
-mod json_path;
+pub mod json_path;
 mod json_text;
 mod lists;
 mod maps;

@@ -1,58 +1,38 @@
-//! `json_extract_scalar(eventJson, '$.eventName')` is what the column `eventname` holds, and reading that costs a hundredth.
+//! `json_extract_scalar(eventJson, '$.eventName')` is what the column `eventname` holds, `'$.requestParameters.bucketName'` what
+//! the map `requestparameters` has at that key, and reading these costs a hundredth of reading the records.
 //!
-//! Only for paths whose column, or field of a column, is text and holds the record's string as it is, and only where the
-//! column that is named `eventjson` comes from an event data store untouched.
+//! Only where that is certain: of columns and keys that tell of every event what its record says (`Deviations`, which the store
+//! keeps), only where the column that is named `eventjson` comes from an event data store untouched, and only for readers of
+//! all its events, as a plan that depended on the others would tell of them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::Arc;
 
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef};
+use cloudtarn_functions::json_path::{member_names, of_member_names};
+use cloudtarn_record::Deviations;
+use cloudtarn_record::deviations::spelling;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue, TableReference};
+use datafusion::datasource::source_as_provider;
 use datafusion::functions::core::expr_fn::get_field;
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 
-/// Paths in a record whose value is a string, or absent; a path of several keys is a field of a row.
-const TEXTS: [&str; 34] = [
-    "eventVersion",
-    "eventSource",
-    "eventName",
-    "awsRegion",
-    "sourceIPAddress",
-    "userAgent",
-    "errorCode",
-    "errorMessage",
-    "requestID",
-    "eventID",
-    "eventType",
-    "apiVersion",
-    "recipientAccountId",
-    "sharedEventID",
-    "vpcEndpointId",
-    "vpcEndpointAccountId",
-    "eventCategory",
-    "sessionCredentialFromConsole",
-    "userIdentity.type",
-    "userIdentity.principalId",
-    "userIdentity.arn",
-    "userIdentity.accountId",
-    "userIdentity.accessKeyId",
-    "userIdentity.userName",
-    "userIdentity.invokedBy",
-    "userIdentity.sessionContext.attributes.mfaAuthenticated",
-    "userIdentity.sessionContext.sessionIssuer.type",
-    "userIdentity.sessionContext.sessionIssuer.principalId",
-    "userIdentity.sessionContext.sessionIssuer.arn",
-    "userIdentity.sessionContext.sessionIssuer.accountId",
-    "userIdentity.sessionContext.sessionIssuer.userName",
-    "tlsDetails.tlsVersion",
-    "tlsDetails.cipherSuite",
-    "tlsDetails.clientProvidedHostHeader",
-];
+use crate::record_value::{self, Wanted};
+use crate::table::EventTable;
+
+/// An event data store whose columns may answer for its records.
+struct Columns {
+    schema: SchemaRef,
+    deviations: Arc<Deviations>,
+}
 
 /// Replaces such calls by their columns, in every node of the plan.
 pub(crate) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|node| {
-        let mut stores = HashSet::new();
+        let mut stores = HashMap::new();
         node.inputs().into_iter().for_each(|input| collect_stores(input, None, &mut stores));
         if stores.is_empty() {
             return Ok(Transformed::no(node));
@@ -70,12 +50,30 @@ pub(crate) fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
 }
 
 /// The names under which event data stores reach a node whole.
-fn collect_stores(plan: &LogicalPlan, alias: Option<&TableReference>, stores: &mut HashSet<TableReference>) {
+fn collect_stores(plan: &LogicalPlan, alias: Option<&TableReference>, stores: &mut HashMap<TableReference, Columns>) {
     match plan {
-        LogicalPlan::TableScan(scan)
-            if scan.projection.is_none() && scan.source.schema().field_with_name("eventjson").is_ok() =>
-        {
-            stores.insert(alias.unwrap_or(&scan.table_name).clone());
+        LogicalPlan::TableScan(scan) if scan.projection.is_none() => {
+            let Ok(provider) = source_as_provider(&scan.source) else { return };
+            if let Some(deviations) = provider.downcast_ref::<EventTable>().and_then(EventTable::deviations) {
+                let columns = Columns { schema: scan.source.schema(), deviations: Arc::clone(deviations) };
+                stores.insert(alias.unwrap_or(&scan.table_name).clone(), columns);
+            }
+        }
+        // `(SELECT * FROM …) AS t`: columns that are handed on as they are.
+        LogicalPlan::Projection(projection) => {
+            let mut inner = HashMap::new();
+            collect_stores(&projection.input, None, &mut inner);
+            for (name, Columns { schema, deviations }) in inner {
+                let outputs = projection.schema.fields();
+                let is_handed_on = |field: &&FieldRef| {
+                    let column = Expr::Column(Column::new(Some(name.clone()), field.name()));
+                    let alike = outputs.iter().filter(|output| output.name() == field.name()).count();
+                    alike == 1 && projection.expr.contains(&column)
+                };
+                let fields: Fields = schema.fields().iter().filter(is_handed_on).cloned().collect();
+                let columns = Columns { schema: Schema::new(fields).into(), deviations };
+                stores.insert(alias.unwrap_or(&name).clone(), columns);
+            }
         }
         LogicalPlan::SubqueryAlias(inner) if alias.is_none() => {
             collect_stores(&inner.input, Some(&inner.alias), stores);
@@ -89,24 +87,57 @@ fn collect_stores(plan: &LogicalPlan, alias: Option<&TableReference>, stores: &m
     }
 }
 
-fn replace(expression: Expr, stores: &HashSet<TableReference>) -> Transformed<Expr> {
-    let Expr::ScalarFunction(call) = &expression else { return Transformed::no(expression) };
-    let [Expr::Column(column), Expr::Literal(path, _)] = call.args.as_slice() else {
-        return Transformed::no(expression);
-    };
-    let from_store = column.relation.as_ref().is_some_and(|relation| stores.contains(relation));
-    if call.name() != "json_extract_scalar" || column.name != "eventjson" || !from_store {
-        return Transformed::no(expression);
+fn replace(expression: Expr, stores: &HashMap<TableReference, Columns>) -> Transformed<Expr> {
+    match answer(&expression, stores) {
+        Some(answer) => Transformed::yes(answer),
+        None => Transformed::no(expression),
     }
-    let (ScalarValue::Utf8(Some(path)) | ScalarValue::Utf8View(Some(path)) | ScalarValue::LargeUtf8(Some(path))) = path
-    else {
-        return Transformed::no(expression);
-    };
-    let Some(path) = TEXTS.iter().find(|known| path.strip_prefix("$.") == Some(**known)) else {
-        return Transformed::no(expression);
-    };
-    let path = path.to_ascii_lowercase();
-    let mut keys = path.split('.');
-    let top = Expr::Column(Column::new(column.relation.clone(), keys.next().unwrap_or_default()));
-    Transformed::yes(keys.fold(top, get_field))
+}
+
+/// What a call over `eventJson` gives, without it.
+fn answer(expression: &Expr, stores: &HashMap<TableReference, Columns>) -> Option<Expr> {
+    let Expr::ScalarFunction(call) = expression else { return None };
+    let [Expr::Column(column), Expr::Literal(path, _)] = call.args.as_slice() else { return None };
+    if !matches!(call.name(), "json_extract_scalar" | "json_extract" | "json_size") || column.name != "eventjson" {
+        return None;
+    }
+    let columns = stores.get(column.relation.as_ref()?)?;
+    columns.schema.field_with_name(&column.name).ok()?;
+    let names = member_names(path.try_as_str()??)?;
+    let (top, inner) = names.split_first()?;
+    let name = top.to_ascii_lowercase();
+    if spelling(&name) != Some(top.as_str()) || columns.deviations.has_column(&name) {
+        return None;
+    }
+    let data_type = columns.schema.field_with_name(&name).ok()?.data_type();
+    let value = Expr::Column(Column::new(column.relation.clone(), &name));
+    let is_scalar = call.name() == "json_extract_scalar";
+    if !matches!(data_type, DataType::Map(..)) {
+        return if is_scalar { text(value, data_type, inner) } else { None };
+    }
+    let (key, inner) = inner.split_first()?;
+    // Where the record has an array, the column has nothing, but a number leads to an element of it.
+    let is_index = key.bytes().all(|byte| byte.is_ascii_digit());
+    if is_index || columns.deviations.has_key(&name, key) {
+        return None;
+    }
+    if inner.is_empty() {
+        // Of what is no object and no array the text does not tell how it was written.
+        return is_scalar.then(|| record_value::call(Wanted::Scalars, value, key));
+    }
+    let path = lit(ScalarValue::Utf8View(Some(of_member_names(inner))));
+    let arguments = vec![record_value::call(Wanted::Nested, value, key), path];
+    Some(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(&call.func), arguments)))
+}
+
+/// The field of a text column, or of a row, that these names lead to.
+fn text(value: Expr, data_type: &DataType, names: &[String]) -> Option<Expr> {
+    match (data_type, names.split_first()) {
+        (DataType::Utf8View, None) => Some(value),
+        (DataType::Struct(fields), Some((first, rest))) => {
+            let field = fields.iter().find(|field| spelling(field.name()) == Some(first.as_str()))?;
+            text(get_field(value, field.name().as_str()), field.data_type(), rest)
+        }
+        _ => None,
+    }
 }

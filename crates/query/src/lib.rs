@@ -25,6 +25,7 @@ mod introspection;
 mod like_pattern;
 mod operators;
 mod planning;
+mod record_value;
 mod row_star;
 mod rows;
 mod run_aggregate;

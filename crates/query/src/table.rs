@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
+use cloudtarn_record::Deviations;
 use cloudtarn_store::{Bound, DataFile, Snapshot};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PrunableStatistics;
@@ -67,6 +68,8 @@ pub(crate) struct EventTable {
     rows: Rows,
     /// Events before this time (UTC milliseconds) have expired.
     oldest: Option<i64>,
+    /// Where the columns do not tell what the records say.
+    deviations: Arc<Deviations>,
     files: Vec<(PartitionedFile, Arc<Statistics>)>,
 }
 
@@ -97,7 +100,13 @@ impl EventTable {
                 (file, statistics)
             })
             .collect();
-        Self { schema, rows, oldest: snapshot.oldest, files }
+        Self { schema, rows, oldest: snapshot.oldest, deviations: Arc::clone(&snapshot.deviations), files }
+    }
+
+    /// Where the columns do not tell what the records say; `None` for a reader who may not see every event, as it tells of
+    /// all of them.
+    pub(crate) fn deviations(&self) -> Option<&Arc<Deviations>> {
+        (self.rows == Rows::All).then_some(&self.deviations)
     }
 
     /// What is true of the events that may be seen; `None` if all may.

@@ -7,6 +7,7 @@ use arrow::datatypes::DataType;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::column::{self, Column, NULL_VIEW, ORIGINAL, Recent, Row, Texts};
+use crate::deviations::Deviations;
 use crate::gather;
 use crate::insight;
 use crate::schema::EventCategory;
@@ -116,6 +117,11 @@ impl Rows {
                 None => {
                     value.skip();
                 }
+            }
+            if std::mem::take(&mut texts.nested)
+                && let Some(field) = found
+            {
+                self.columns.names.set_deviating(field);
             }
         });
         self.columns.put_valid(row, true);
@@ -228,6 +234,13 @@ impl Chunk {
         (0..rows.len()).map(|row| times.get(row).copied().filter(|time| *time != crate::column::NULL_TIME))
     }
 
+    /// Where the columns of one category do not tell what the records say. Of files that were given up it may tell too.
+    pub fn deviations(&self, category: EventCategory) -> Deviations {
+        let mut deviations = Deviations::default();
+        self.rows(category).columns.note_deviations(&mut deviations);
+        deviations
+    }
+
     /// Bytes of each event's record as it stood in the file, in one category.
     pub fn record_lengths(&self, category: EventCategory) -> impl Iterator<Item = usize> + '_ {
         let rows = self.rows(category);
@@ -261,7 +274,7 @@ fn memory(column: &Column) -> usize {
         Column::Boolean(values) => values.capacity(),
         Column::Double(values) => values.capacity() * 16,
         Column::Integer(values) => values.capacity() * 8,
-        Column::Map { ends, valid, keys, values } => {
+        Column::Map { ends, valid, keys, values, .. } => {
             ends.capacity() * 4 + valid.capacity() + (keys.capacity() + values.capacity()) * 16
         }
         Column::Array { ends, valid, element } => ends.capacity() * 4 + valid.capacity() + memory(element),

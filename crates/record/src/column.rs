@@ -4,6 +4,7 @@
 use arrow::array::make_view;
 use arrow::datatypes::{DataType, Fields};
 
+use crate::deviations::{self, Deviations, Keys};
 use crate::tape::{Cursor, Value};
 use crate::timestamp;
 
@@ -25,8 +26,19 @@ pub(crate) enum Column {
     Boolean(Vec<Option<bool>>),
     Double(Vec<Option<f64>>),
     Integer(Vec<Option<i32>>),
-    Map { ends: Vec<u32>, valid: Vec<bool>, keys: Vec<u128>, values: Vec<u128> },
-    Array { ends: Vec<u32>, valid: Vec<bool>, element: Box<Column> },
+    /// `unclear` are keys with a string that may be taken for an object's or array's text.
+    Map {
+        ends: Vec<u32>,
+        valid: Vec<bool>,
+        keys: Vec<u128>,
+        values: Vec<u128>,
+        unclear: Keys,
+    },
+    Array {
+        ends: Vec<u32>,
+        valid: Vec<bool>,
+        element: Box<Column>,
+    },
     Row(Row),
 }
 
@@ -44,6 +56,8 @@ pub(crate) struct Row {
 pub(crate) struct Names {
     names: Vec<String>,
     spelt: Vec<Box<str>>,
+    /// Fields of which a value may differ from what the record has at their path.
+    deviating: Vec<bool>,
     after: Vec<[usize; 2]>,
     last: usize,
 }
@@ -51,9 +65,9 @@ pub(crate) struct Names {
 impl Names {
     pub(crate) fn new(fields: &Fields) -> Self {
         let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
-        let spelt = names.iter().map(|name| name.as_str().into()).collect();
+        let spelt = names.iter().map(|name| deviations::spelling(name).unwrap_or(name.as_str()).into()).collect();
         let after = (1..=names.len()).chain([0]).map(|next| [next; 2]).collect();
-        Self { last: names.len(), names, spelt, after }
+        Self { last: names.len(), deviating: vec![false; names.len()], names, spelt, after }
     }
 
     pub(crate) fn begin(&mut self) {
@@ -75,10 +89,17 @@ impl Names {
         let found = self.names.iter().position(|name| name.eq_ignore_ascii_case(key))?;
         if *self.spelt[found] != *key {
             self.spelt[found] = key.into();
+            // It is in the column, but not at the column's path.
+            self.deviating[found] |= deviations::spelling(key).is_some_and(|spelling| spelling != key);
         }
         *guesses = [found, guesses[0]];
         self.last = found;
         Some(found)
+    }
+
+    /// Notes that a field's values may differ from what the record has at its path.
+    pub(crate) fn set_deviating(&mut self, field: usize) {
+        self.deviating[field] = true;
     }
 }
 
@@ -89,6 +110,8 @@ pub(crate) struct Texts<'a> {
     /// Text that cannot be taken from the original as it stands.
     pub(crate) rewritten: &'a mut Vec<u8>,
     pub(crate) recent: &'a mut Recent,
+    /// Set when a text column takes an object or array.
+    pub(crate) nested: bool,
 }
 
 /// Views of text that was met lately. Text that comes again gets the same view again: later stages, which go through the
@@ -220,7 +243,8 @@ impl Column {
             DataType::Float64 => Self::Double(Vec::new()),
             DataType::Int32 => Self::Integer(Vec::new()),
             DataType::Map(..) => {
-                Self::Map { ends: Vec::new(), valid: Vec::new(), keys: Vec::new(), values: Vec::new() }
+                let (keys, values) = (Vec::new(), Vec::new());
+                Self::Map { ends: Vec::new(), valid: Vec::new(), keys, values, unclear: Keys::default() }
             }
             DataType::List(element) => {
                 Self::Array { ends: Vec::new(), valid: Vec::new(), element: Box::new(Self::new(element.data_type())) }
@@ -264,7 +288,10 @@ impl Column {
     /// the column's becomes NULL here (`eventjson` keeps it).
     pub(crate) fn put(&mut self, row: usize, cursor: &mut Cursor<'_>, texts: &mut Texts<'_>) {
         match (&mut *self, cursor.value()) {
-            (Self::Text(views), _) => put(views, row, NULL_VIEW, texts.value(cursor)),
+            (Self::Text(views), value) => {
+                texts.nested |= matches!(value, Value::Object { .. } | Value::Array { .. });
+                put(views, row, NULL_VIEW, texts.value(cursor));
+            }
             (Self::Timestamp(times), Value::Text(text)) => {
                 put(times, row, NULL_TIME, timestamp::parse(text).unwrap_or(NULL_TIME));
                 cursor.step();
@@ -285,8 +312,13 @@ impl Column {
                 put(values, row, None, integer(number));
                 cursor.step();
             }
-            (Self::Map { ends, valid, keys, values }, Value::Object { len }) => {
+            (Self::Map { ends, valid, keys, values, unclear }, Value::Object { len }) => {
                 cursor.object(len, |key, value| {
+                    if let Value::Text(text) = value.value()
+                        && deviations::may_be_nested(text.as_bytes())
+                    {
+                        unclear.add(key);
+                    }
                     keys.push(texts.string(key, |key| value.verbatim_key(key)));
                     values.push(texts.value(value));
                 });
@@ -328,6 +360,26 @@ impl Row {
             }
         });
         self.put_valid(row, true);
+    }
+
+    /// Notes the fields that deviate.
+    pub(crate) fn note_deviations(&self, deviations: &mut Deviations) {
+        for (at, column) in self.fields.iter().enumerate() {
+            let Some(_) = deviations::spelling(&self.names.names[at]) else { continue };
+            let keys = match column {
+                _ if self.names.deviating[at] => Keys::All,
+                Column::Map { unclear, .. } => unclear.clone(),
+                Column::Row(row) if row.deviates() => Keys::All,
+                _ => continue,
+            };
+            deviations.note(&self.names.names[at], &keys);
+        }
+    }
+
+    /// Whether a field does, or one of a field's.
+    fn deviates(&self) -> bool {
+        self.names.deviating.contains(&true)
+            || self.fields.iter().any(|field| matches!(field, Column::Row(row) if row.deviates()))
     }
 
     /// Says whether the row as a whole is there.

@@ -244,7 +244,7 @@ impl Decoder {
     fn document(&mut self, chunk: &mut Chunk, range: Range<usize>, file: &mut File) -> std::result::Result<(), String> {
         let Chunk { original, rewritten, recent, rows, .. } = chunk;
         let text = original.as_slice();
-        let texts = Texts { original: text, rewritten, recent };
+        let texts = Texts { original: text, rewritten, recent, nested: false };
         let at = range.start - file.start;
         let parsed = self.parser.parse(&text[range.clone()], range.start, |mut cursor| {
             form::visit(&mut cursor, &mut Filler { texts, rows, file });

@@ -16,6 +16,7 @@ pub mod chunk;
 mod column;
 mod csv;
 pub mod decode;
+pub mod deviations;
 pub mod digest;
 pub mod error;
 mod form;
@@ -31,6 +32,7 @@ pub mod timestamp;
 
 pub use chunk::{Chunk, Identity, Origin};
 pub use decode::{BrokenRecord, Content, Decoded, Decoder};
+pub use deviations::Deviations;
 pub use error::{Error, Result};
 pub use rank::ranks;
 pub use schema::EventCategory;

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cloudtarn_record::EventCategory;
+use cloudtarn_record::{Deviations, EventCategory};
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::crash;
+use crate::deviations;
 use crate::documents;
 use crate::error::{Error, Result};
 use crate::lease::Lease;
@@ -16,9 +17,9 @@ use crate::ledger::{self, DigestFile, Fate, LogFile};
 use crate::snapshot::{DataFile, EventDataStore, Snapshot};
 use crate::statistics::Columns;
 
-/// The oldest format that can be read and brought up, in SQLite's `user_version`: data files and identities were laid out in
-/// another way before.
-const OLDEST: i64 = 3;
+/// The oldest format that can be read and brought up, in SQLite's `user_version`: before, nothing was noted of columns that do
+/// not tell what the records say.
+const OLDEST: i64 = 4;
 /// What makes the oldest format out of nothing, then each format out of the one before it.
 const STEPS: [&str; 1] = [include_str!("catalogue.sql")];
 /// The format that this program writes.
@@ -50,6 +51,8 @@ pub(crate) struct Addition<'a> {
     pub(crate) log_files: &'a [(LogFile, Vec<u32>)],
     /// Id of the event data store, address and record of events that conflict with another.
     pub(crate) conflicts: &'a [(String, String, i32)],
+    /// Id of the event data store, and where the columns of its new events do not tell what their records say.
+    pub(crate) deviations: &'a [(String, Deviations)],
     pub(crate) digests: &'a [DigestFile],
 }
 
@@ -195,7 +198,7 @@ impl Catalogue {
 
     /// What there is now of an event data store. Of the files only those that are new since `before` are read.
     pub(crate) fn snapshot(&self, store: &EventDataStore, lease: Lease, before: Option<&Snapshot>) -> Result<Snapshot> {
-        // Both statements must be of one moment.
+        // All statements must be of one moment.
         let transaction = self.connection.unchecked_transaction()?;
         let sql = "SELECT coalesce(max(id), 0) FROM snapshot";
         let id: i64 = transaction.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
@@ -228,7 +231,8 @@ impl Catalogue {
         }
         // Stable, as that is quick where most are in order.
         files.sort_by(|left, right| left.times.cmp(&right.times).then_with(|| left.path.cmp(&right.path)));
-        Ok(Snapshot { id, store: store.clone(), files: files.into(), oldest: None, lease })
+        let deviations = deviations::of_store(&transaction, &self.root.join(FILE), &store.id)?.into();
+        Ok(Snapshot { id, store: store.clone(), files: files.into(), deviations, oldest: None, lease })
     }
 
     /// Makes a store that no placeholder stands for, owned by an account; false if its name is taken.
@@ -333,6 +337,9 @@ impl Catalogue {
                 let reason = format!("`{path}` is not there to be merged");
                 return Err(Error::Damaged { path: self.root.join(FILE), reason });
             }
+        }
+        for (store, new) in addition.deviations {
+            deviations::add(&transaction, &self.root.join(FILE), store, new)?;
         }
         insert_log_files(&transaction, snapshot, addition.ledger_of, addition.log_files)?;
         insert_digests(&transaction, snapshot, addition.digests)?;

@@ -5,7 +5,9 @@ CREATE TABLE event_data_store (
     category TEXT NOT NULL,
     -- What `$EDS_ID` and the absence of a name stand for, one a category.
     standard INTEGER NOT NULL,
-    created  INTEGER NOT NULL
+    created  INTEGER NOT NULL,
+    -- Columns and keys of columns that do not tell of every event what its record says, as deviations.rs writes them.
+    deviations TEXT NOT NULL DEFAULT '{}'
 );
 
 -- One a commit. `manifest` names the file under commits/ that repeats what the commit did.

@@ -187,6 +187,7 @@ fn merge(
         ledger_of: &store.id,
         log_files: &[],
         conflicts: &[],
+        deviations: &[],
         digests: &[],
     };
     manifest::write(root, &catalogue.event_data_stores()?, &addition)?;

@@ -23,6 +23,7 @@ mod arrangement;
 mod catalogue;
 mod compaction;
 mod crash;
+mod deviations;
 mod disk;
 mod documents;
 mod duplicates;

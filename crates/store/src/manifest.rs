@@ -3,12 +3,14 @@
 //! The catalogue can be lost; the manifests and the data files are enough to make it anew. The ledger is here and not in the
 //! Parquet footers because every query reads footers, and a commit of thousands of small log files would make them large.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cloudtarn_record::digest::hex;
 use serde::Serialize;
 
 use crate::catalogue::{Addition, now, relative};
+use crate::deviations;
 use crate::disk;
 use crate::error::{Result, io};
 use crate::snapshot::EventDataStore;
@@ -24,6 +26,8 @@ struct Manifest<'a> {
     retired: &'a [String],
     log_files: Vec<Log<'a>>,
     conflicts: Vec<(&'a str, &'a str, i32)>,
+    /// By event data store: columns that deviate, with the keys of a map column that do.
+    deviations: BTreeMap<&'a str, BTreeMap<String, Option<BTreeSet<String>>>>,
     digests: Vec<Digest<'a>>,
 }
 
@@ -77,7 +81,7 @@ struct Digest<'a> {
 pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<'_>) -> Result<()> {
     let path = root.join(addition.manifest);
     let manifest = Manifest {
-        format: 2,
+        format: 3,
         created: now(),
         event_data_stores: stores
             .iter()
@@ -116,6 +120,7 @@ pub(crate) fn write(root: &Path, stores: &[EventDataStore], addition: &Addition<
             })
             .collect(),
         conflicts: addition.conflicts.iter().map(|(s, p, r)| (s.as_str(), p.as_str(), *r)).collect(),
+        deviations: addition.deviations.iter().map(|(s, new)| (s.as_str(), deviations::columns(new))).collect(),
         digests: addition
             .digests
             .iter()

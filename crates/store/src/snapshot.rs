@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::lease::Lease;
 use crate::statistics::{Bound, ColumnStatistics, Columns};
-use cloudtarn_record::EventCategory;
+use cloudtarn_record::{Deviations, EventCategory};
 
 /// One event data store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub store: EventDataStore,
     /// Its files, by time.
     pub files: Arc<[Arc<DataFile>]>,
+    /// Where the columns do not tell what the records say; of events too that the store held once.
+    pub deviations: Arc<Deviations>,
     /// Events with an eventTime before this (UTC milliseconds) have expired, though files still hold them.
     pub oldest: Option<i64>,
     /// While it or a clone of it lives, the files stay where they are.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloudtarn_record::gather::{Chunks, Place};
-use cloudtarn_record::{Chunk, EventCategory};
+use cloudtarn_record::{Chunk, Deviations, EventCategory};
 use rayon::prelude::*;
 
 use crate::arrangement;
@@ -145,6 +145,7 @@ impl Writer {
         let mut committed = Committed::default();
         let mut data_files: Vec<(String, Arc<DataFile>)> = Vec::new();
         let mut conflicts = Vec::new();
+        let mut deviations = Vec::new();
         let mut dropped: HashMap<(Arc<str>, Arc<str>), Vec<u32>> = HashMap::new();
         for category in EventCategory::ALL {
             if chunks.chunks().iter().all(|chunk| chunk.rows(category).is_empty()) {
@@ -176,6 +177,9 @@ impl Writer {
                 let (origin, record) = chunks.origin(category, place);
                 conflicts.push((store.id.clone(), origin.path.to_string(), record));
             }
+            let mut deviating = Deviations::default();
+            chunks.chunks().iter().for_each(|chunk| deviating.merge(&chunk.deviations(category)));
+            deviations.push((store.id.clone(), deviating));
             let time = |place: &Place| times[place.chunk as usize][place.row as usize];
             let mut order = verdict.kept;
             // NULLs last; equal times in the order of reading.
@@ -203,6 +207,7 @@ impl Writer {
             ledger_of: &self.main.id,
             log_files: &log_files,
             conflicts: &conflicts,
+            deviations: &deviations,
             digests,
         };
         manifest::write(&self.root, &self.catalogue.event_data_stores()?, &addition)?;
