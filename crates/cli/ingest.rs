@@ -80,8 +80,8 @@ pub(crate) struct Args {
     /// Memory that it may take, whatever the size of the bucket [default: 512MiB with two threads, 64MiB more for each
     /// further one].
     ///
-    /// Data files become as large as it allows, up to whole days. It takes 250 MB at least, and what a single log file of
-    /// hundreds of megabytes needs.
+    /// More memory makes larger data files. A bundle takes up to 64 MiB beside, a log file of hundreds of megabytes what it
+    /// needs, and merging small data files at the end up to 500 MB, however little is given here.
     #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
     memory: Option<usize>,
     /// Refuse files that inflate to more than this.

@@ -23,16 +23,18 @@ const AHEAD: usize = 2;
 const REMOTE_AHEAD: usize = 6;
 /// Memory that a stored byte of a gzipped log file needs when decoded, until the run has measured its own.
 const FIRST_RATIO: f64 = 16.0;
-/// Memory that is not the events': the program, the catalogue, listings, and what the allocator holds back.
+/// Memory that is not the events': the program, the catalogue, listings.
 const PROGRAM_MEMORY: usize = 64 << 20;
 /// … and a thread: where it decodes a group, where it encodes a column.
 const THREAD_MEMORY: usize = 32 << 20;
+/// Of the rest, what the allocator holds back because it is in pieces.
+const PIECES_SHARE: f64 = 0.15;
 /// Memory for events that a run takes whatever it was told: some groups.
-const LEAST_EVENT_MEMORY: usize = 32 << 20;
-/// Memory of events that are not committed yet for each thread, if nobody says otherwise, and for all together.
+const LEAST_EVENT_MEMORY: usize = 24 << 20;
+/// The rest if nobody says otherwise: for each thread, and for all together.
 const EVENT_MEMORY: (usize, usize) = (32 << 20, 320 << 20);
 /// Of the memory for events, what a commit waits for: enough for large data files, while the rest lets the next events be decoded.
-const COMMIT_SHARE: f64 = 0.7;
+const COMMIT_SHARE: f64 = 0.75;
 /// What a commit takes beside the events that it writes, by their memory: places in order, identities, encoded columns.
 const COMMIT_OVERHEAD: f64 = 0.2;
 
@@ -87,7 +89,8 @@ pub fn default_memory(threads: usize) -> usize {
 /// What of a run's memory is for events.
 fn event_memory(memory: usize, threads: usize) -> usize {
     let apart = PROGRAM_MEMORY + threads_of(threads) * THREAD_MEMORY;
-    memory.saturating_sub(apart).max(LEAST_EVENT_MEMORY)
+    let events = memory.saturating_sub(apart) as f64 * (1.0 - PIECES_SHARE);
+    (events as usize).max(LEAST_EVENT_MEMORY)
 }
 
 fn threads_of(threads: usize) -> usize {
