@@ -28,7 +28,7 @@ const PROGRAM_MEMORY: usize = 64 << 20;
 /// … and a thread: where it decodes a group, where it encodes a column.
 const THREAD_MEMORY: usize = 32 << 20;
 /// Of the rest, what the allocator holds back because it is in pieces.
-const PIECES_SHARE: f64 = 0.15;
+const PIECES_SHARE: f64 = 0.25;
 /// Memory for events that a run takes whatever it was told: some groups.
 const LEAST_EVENT_MEMORY: usize = 24 << 20;
 /// The rest if nobody says otherwise: for each thread, and for all together.
