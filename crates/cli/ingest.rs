@@ -77,9 +77,13 @@ pub(crate) struct Args {
     every: Duration,
     #[command(flatten)]
     access: Access,
-    /// Memory for events on their way to the store.
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::parse_bytes)]
-    memory: usize,
+    /// Memory that it may take, whatever the size of the bucket [default: 512MiB with two threads, 64MiB more for each
+    /// further one].
+    ///
+    /// More memory makes larger data files. A bundle takes up to 64 MiB beside, a log file of hundreds of megabytes what it
+    /// needs, and merging small data files at the end up to 500 MB, however little is given here.
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_bytes)]
+    memory: Option<usize>,
     /// Refuse files that inflate to more than this.
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::parse_bytes)]
     max_file_size: usize,
@@ -106,7 +110,7 @@ impl Args {
             follow: false,
             every: Duration::from_secs(300),
             access: Access::default(),
-            memory: 1 << 30,
+            memory: None,
             max_file_size: 1 << 30,
             threads: None,
         }
@@ -193,9 +197,9 @@ fn options(args: &Args) -> Result<Options> {
     options.event_data_store.clone_from(&args.eds);
     options.window = args.window;
     options.full = args.full;
-    options.memory = args.memory;
     options.max_file_size = args.max_file_size;
     options.threads = args.threads.unwrap_or(0);
+    options.memory = args.memory.unwrap_or_else(|| cloudtarn_ingest::default_memory(options.threads));
     let (since, until) = args.days.resolve()?;
     options.filter = Filter {
         accounts: args.accounts.clone(),

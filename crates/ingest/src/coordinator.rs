@@ -1,8 +1,8 @@
 //! Who starts what, and when.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cloudtarn_record::decode::DEFAULT_MAX_FILE_SIZE;
 use cloudtarn_source::{Filter, Report, Settled, Source};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::bundle::Token;
 use crate::error::{Error, Result};
-use crate::group::{self, Done, Group};
+use crate::group::{self, Done, Group, Workplace};
 use crate::listing::{self, Listed, Listing};
 use crate::progress::Progress;
 use crate::summary::Summary;
@@ -22,7 +22,21 @@ const AHEAD: usize = 2;
 /// Groups of remote files under way, a thread: most of their time is waiting.
 const REMOTE_AHEAD: usize = 6;
 /// Memory that a stored byte of a gzipped log file needs when decoded, until the run has measured its own.
-const FIRST_RATIO: f64 = 24.0;
+const FIRST_RATIO: f64 = 16.0;
+/// Memory that is not the events': the program, the catalogue, listings.
+const PROGRAM_MEMORY: usize = 64 << 20;
+/// … and a thread: where it decodes a group, where it encodes a column.
+const THREAD_MEMORY: usize = 32 << 20;
+/// Of the rest, what the allocator holds back because it is in pieces.
+const PIECES_SHARE: f64 = 0.25;
+/// Memory for events that a run takes whatever it was told: some groups.
+const LEAST_EVENT_MEMORY: usize = 24 << 20;
+/// The rest if nobody says otherwise: for each thread, and for all together.
+const EVENT_MEMORY: (usize, usize) = (32 << 20, 320 << 20);
+/// Of the memory for events, what a commit waits for: enough for large data files, while the rest lets the next events be decoded.
+const COMMIT_SHARE: f64 = 0.75;
+/// What a commit takes beside the events that it writes, by their memory: places in order, identities, encoded columns.
+const COMMIT_OVERHEAD: f64 = 0.2;
 
 /// How to run.
 #[derive(Debug, Clone)]
@@ -37,7 +51,7 @@ pub struct Options {
     pub window: u32,
     /// List everything, whatever earlier runs have listed for good.
     pub full: bool,
-    /// Memory for events on their way, in bytes.
+    /// Memory that the run may take, in bytes.
     pub memory: usize,
     /// Inflated size past which a file is refused, in bytes.
     pub max_file_size: usize,
@@ -48,7 +62,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults for a store: a window of 3 days, 1 GiB of memory, files up to 1 GiB, all cores.
+    /// The defaults for a store: a window of 3 days, [`default_memory`], files up to 1 GiB, all cores.
     pub fn new(store: PathBuf) -> Self {
         Self {
             store,
@@ -56,12 +70,31 @@ impl Options {
             filter: Filter::default(),
             window: 3,
             full: false,
-            memory: 1 << 30,
+            memory: default_memory(0),
             max_file_size: DEFAULT_MAX_FILE_SIZE,
             threads: 0,
             import: false,
         }
     }
+}
+
+/// Memory that a run may take if nobody says otherwise, in bytes: 512 MiB with two threads, 64 MiB more for each further one.
+/// `threads` as in [`Options`].
+#[must_use]
+pub fn default_memory(threads: usize) -> usize {
+    let threads = threads_of(threads);
+    PROGRAM_MEMORY + EVENT_MEMORY.1 + threads * (THREAD_MEMORY + EVENT_MEMORY.0)
+}
+
+/// What of a run's memory is for events.
+fn event_memory(memory: usize, threads: usize) -> usize {
+    let apart = PROGRAM_MEMORY + threads_of(threads) * THREAD_MEMORY;
+    let events = memory.saturating_sub(apart) as f64 * (1.0 - PIECES_SHARE);
+    (events as usize).max(LEAST_EVENT_MEMORY)
+}
+
+fn threads_of(threads: usize) -> usize {
+    if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) }
 }
 
 enum Event {
@@ -107,8 +140,9 @@ pub async fn run(
     let (send, events) = mpsc::unbounded_channel();
     let coordinator = Coordinator {
         pool: Arc::new(pool),
-        budget: options.memory.max(64 << 20),
+        budget: event_memory(options.memory, threads),
         max_file_size: options.max_file_size,
+        workplaces: Arc::default(),
         writer: Some(writer),
         send,
         progress,
@@ -139,8 +173,11 @@ pub async fn run(
 
 struct Coordinator {
     pool: Arc<ThreadPool>,
+    /// Memory for events, in bytes.
     budget: usize,
     max_file_size: usize,
+    /// Where nobody decodes just now.
+    workplaces: Arc<Mutex<Vec<Workplace>>>,
     /// At home unless a commit has it.
     writer: Option<Writer>,
     send: mpsc::UnboundedSender<Event>,
@@ -188,7 +225,7 @@ impl Coordinator {
             }
             self.end_bundles();
             let starved = self.in_flight == 0 && (self.pending.is_some() || !listing);
-            if self.writer.is_some() && (self.ready_memory >= self.budget / 3 || starved) && self.has_ready() {
+            if self.writer.is_some() && (self.ready_memory >= self.enough() || starved) && self.has_ready() {
                 self.commit();
             }
             if !listing && self.pending.is_none() && self.in_flight == 0 && self.writer.is_some() && !self.has_ready() {
@@ -219,6 +256,11 @@ impl Coordinator {
             self.summary.compacted = compaction.await.map_err(|_| Error::Ended("compaction"))??;
         }
         Ok(self.summary)
+    }
+
+    /// Memory of events that are worth a commit.
+    fn enough(&self) -> usize {
+        (self.budget as f64 * COMMIT_SHARE / (1.0 + COMMIT_OVERHEAD)) as usize
     }
 
     fn has_ready(&self) -> bool {
@@ -305,10 +347,16 @@ impl Coordinator {
         self.in_flight += 1;
         self.estimated += estimate;
         let (send, pool, max) = (self.send.clone(), Arc::clone(&self.pool), self.max_file_size);
+        let workplaces = Arc::clone(&self.workplaces);
         let (stop, stopped) = (Arc::clone(&self.stop), Arc::clone(&self.stop));
         let decode = move |group: Group, bodies| {
             pool.spawn(move || {
-                let done = group::decode(&group, bodies, max, &stopped);
+                let free = || workplaces.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut workplace = free().pop().unwrap_or_else(|| Workplace::new(max));
+                let done = group::decode(&group, bodies, &mut workplace, &stopped);
+                if !done.is_unusual() {
+                    free().push(workplace);
+                }
                 // The coordinator is gone only if the run failed.
                 let _ = send.send(Event::Decoded { estimate, stored: group.bytes, done });
             });
@@ -388,7 +436,7 @@ impl Coordinator {
     fn commit(&mut self) {
         let Some(mut writer) = self.writer.take() else { return };
         let ready = std::mem::take(&mut self.ready);
-        self.committing = std::mem::take(&mut self.ready_memory);
+        self.committing = (std::mem::take(&mut self.ready_memory) as f64 * (1.0 + COMMIT_OVERHEAD)) as usize;
         let (send, pool) = (self.send.clone(), Arc::clone(&self.pool));
         tokio::task::spawn_blocking(move || {
             let committed = pool.install(|| writer.commit(ready.chunks, ready.files, &ready.digests));

@@ -24,6 +24,9 @@ const REQUESTS: usize = 32;
 /// What the ledger's entry of a file takes until it is committed, in bytes: its addresses here and in the chunk, the manifest, SQLite.
 const FILE_MEMORY: usize = 1600;
 
+/// Inflated bytes that few log files have more of: CloudTrail ends a file after some tens of megabytes.
+const COMMON_FILE: u64 = 16 << 20;
+
 /// Files of one source, to be read.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -98,6 +101,11 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// Whether a file was so large that memory to decode its like should not be kept.
+    pub(crate) fn is_unusual(&self) -> bool {
+        self.files.iter().any(|file| file.inflated > COMMON_FILE)
+    }
+
     pub(crate) fn memory(&self) -> usize {
         let digests = self.digests.iter().map(|digest| digest.body.len() + 1000).sum::<usize>();
         self.chunks.iter().map(Chunk::memory).sum::<usize>() + self.files.len() * FILE_MEMORY + digests
@@ -134,17 +142,29 @@ pub(crate) async fn fetch(group: &Group, stop: &AtomicBool) -> Vec<Result<Stored
         .await
 }
 
+/// Where groups are decoded one after the other. It keeps its memory, so that a group's events get just what they need.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    decoder: Decoder,
+    chunk: Chunk,
+}
+
+impl Workplace {
+    pub(crate) fn new(max_file_size: usize) -> Self {
+        Self { decoder: Decoder::new(max_file_size), chunk: Chunk::default() }
+    }
+}
+
 /// Decodes the files of a group, as many as there are bodies of; without bodies it reads them first, on this thread, until
 /// `stop` is set, unless they are a bundle's members.
 pub(crate) fn decode(
     group: &Group,
     bodies: Option<Vec<Result<Stored, String>>>,
-    max_file_size: usize,
+    workplace: &mut Workplace,
     stop: &AtomicBool,
 ) -> Done {
     let mut done = Done { bundle: group.bundle.clone(), ..Done::default() };
-    let mut decoder = Decoder::new(max_file_size);
-    let mut chunk = Chunk::default();
+    let Workplace { decoder, chunk } = workplace;
     let mut bodies = bodies.map(Vec::into_iter);
     let mut priors = group.priors.iter().peekable();
     for (index, object) in group.objects.iter().enumerate() {
@@ -180,11 +200,11 @@ pub(crate) fn decode(
             });
             continue;
         }
-        if Decoder::is_full(&chunk, &body) {
-            done.chunks.push(std::mem::take(&mut chunk));
+        if Decoder::is_full(chunk, &body) {
+            done.chunks.push(chunk.take());
         }
         let origin = Origin { path: Arc::from(object.uri.as_str()), version: Arc::from(object.version.as_str()) };
-        match decoder.decode(&body, origin, &mut chunk) {
+        match decoder.decode(&body, origin, chunk) {
             // Another limit gives another answer, so the ledger must not keep this one.
             Err(error @ RecordError::TooLarge { .. }) => {
                 done.unread.push(Problem { path: object.uri.clone(), reason: error.to_string() });
@@ -200,7 +220,7 @@ pub(crate) fn decode(
             }
         }
     }
-    done.chunks.push(chunk);
+    done.chunks.push(chunk.take());
     done
 }
 

@@ -19,7 +19,7 @@ mod plan;
 mod progress;
 mod summary;
 
-pub use coordinator::{Options, run};
+pub use coordinator::{Options, default_memory, run};
 pub use error::{Error, Result};
 pub use plan::{Part, Plan, plan};
 pub use progress::Progress;

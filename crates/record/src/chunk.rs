@@ -88,6 +88,18 @@ impl Rows {
         }
     }
 
+    /// As [`Chunk::take`].
+    fn take(&mut self, category: EventCategory) -> Self {
+        let mut taken = Self::new(category);
+        if !self.is_empty() {
+            self.columns.take(&mut taken.columns);
+            taken.origin = column::take(&mut self.origin);
+            taken.record = column::take(&mut self.record);
+            taken.identity = column::take(&mut self.identity);
+        }
+        taken
+    }
+
     /// Takes the record under the cursor, steps over it and gives its bytes.
     pub(crate) fn fill<'a>(
         &mut self,
@@ -203,6 +215,20 @@ impl Default for Chunk {
 }
 
 impl Chunk {
+    /// Moves the events to a chunk that has the memory which they need and no more. This one keeps its memory for the events of
+    /// other files, unless it is very much.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let rows = EventCategory::ALL.map(|category| self.rows[category as usize].take(category));
+        Self {
+            original: column::take(&mut self.original),
+            rewritten: column::take(&mut self.rewritten),
+            recent: Recent::default(),
+            origins: column::take(&mut self.origins),
+            rows,
+        }
+    }
+
     /// The events of one category.
     pub fn rows(&self, category: EventCategory) -> &Rows {
         &self.rows[category as usize]
@@ -220,7 +246,10 @@ impl Chunk {
 
     /// Memory held, in bytes, as far as it grows with the events.
     pub fn memory(&self) -> usize {
-        let rows = self.rows.iter().map(|rows| column_memory(&rows.columns) + rows.len() * 56).sum::<usize>();
+        let places = |rows: &Rows| {
+            rows.identity.capacity() * size_of::<Identity>() + (rows.origin.capacity() + rows.record.capacity()) * 4
+        };
+        let rows = self.rows.iter().map(|rows| column_memory(&rows.columns) + places(rows)).sum::<usize>();
         self.original.capacity() + self.rewritten.capacity() + rows
     }
 
@@ -264,14 +293,14 @@ impl Chunk {
 }
 
 fn column_memory(row: &Row) -> usize {
-    row.valid.len() + row.fields.iter().map(memory).sum::<usize>()
+    row.valid.capacity() + row.fields.iter().map(memory).sum::<usize>()
 }
 
 fn memory(column: &Column) -> usize {
     match column {
         Column::Text(views) => views.capacity() * 16,
         Column::Timestamp(times) => times.capacity() * 8,
-        Column::Boolean(values) => values.capacity(),
+        Column::Boolean(values) => values.capacity() * size_of::<Option<bool>>(),
         Column::Double(values) => values.capacity() * 16,
         Column::Integer(values) => values.capacity() * 8,
         Column::Map { ends, valid, keys, values, .. } => {
@@ -285,4 +314,66 @@ fn memory(column: &Column) -> usize {
 /// The Arrow type of a column of a category's file schema.
 pub(crate) fn data_type(category: EventCategory, column: usize) -> DataType {
     category.file_schema().field(column).data_type().clone()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::decode::Decoder;
+
+    const SMALL: &str = r#"{"Records":[{"eventVersion":"1.09","eventCategory":"Management","eventID":"a","eventName":"One",
+        "userIdentity":{"type":"Root","sessionContext":{"attributes":{"mfaAuthenticated":"true"}}},
+        "requestParameters":{"name":"a \"quoted\" text, longer than a view","n":[1, 2]},"resources":[{"ARN":"arn:aws:s3:::b"}]}]}"#;
+    const OTHER: &str = r#"{"Records":[{"eventVersion":"1.09","eventCategory":"Management","eventID":"b","eventName":"Two",
+        "readOnly":true,"eventTime":"2026-03-01T00:00:00Z"},{"eventVersion":"1.09","eventCategory":"Insight","eventID":"c"}]}"#;
+
+    fn decode(text: &str, chunk: &mut Chunk) {
+        let origin = Origin { path: Arc::from("file:///f"), version: Arc::from("1") };
+        Decoder::default().decode(text.as_bytes(), origin, chunk).unwrap();
+    }
+
+    fn batches(chunk: Chunk) -> Vec<RecordBatch> {
+        let chunks = gather::Chunks::new(vec![chunk]);
+        let order =
+            |category| (0..chunks.chunks()[0].rows(category).len() as u32).map(|row| gather::Place { chunk: 0, row });
+        EventCategory::ALL
+            .map(|category| gather::batch(&chunks, category, &order(category).collect::<Vec<_>>()).unwrap())
+            .to_vec()
+    }
+
+    #[test]
+    fn events_that_are_taken_leave_nothing_behind() {
+        let mut reused = Chunk::default();
+        for texts in [&[SMALL, OTHER][..], &[OTHER], &[SMALL], &[OTHER, OTHER, SMALL]] {
+            let mut fresh = Chunk::default();
+            for text in texts {
+                decode(text, &mut fresh);
+                decode(text, &mut reused);
+            }
+            let taken = reused.take();
+            assert_eq!(taken.origins, fresh.origins);
+            for category in EventCategory::ALL {
+                assert_eq!(taken.rows(category).identities(), fresh.rows(category).identities());
+                assert!(reused.rows(category).is_empty());
+            }
+            assert_eq!(reused.original_bytes(), 0);
+            assert_eq!(batches(taken), batches(fresh));
+        }
+    }
+
+    #[test]
+    fn events_that_are_taken_have_no_memory_to_spare() {
+        let mut chunk = Chunk::default();
+        (0..100).for_each(|_| decode(SMALL, &mut chunk));
+        let taken = chunk.take();
+        assert_eq!(taken.original.capacity(), taken.original.len());
+        assert!(taken.memory() < chunk.memory());
+        let again = {
+            (0..100).for_each(|_| decode(SMALL, &mut chunk));
+            chunk.take()
+        };
+        assert_eq!(again.memory(), taken.memory());
+    }
 }

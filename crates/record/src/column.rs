@@ -17,6 +17,21 @@ pub(crate) const ORIGINAL: u32 = 0;
 /// Number of the buffer that holds what had to be rewritten: strings with escapes, and nested values with blanks.
 pub(crate) const REWRITTEN: u32 = 1;
 
+/// Memory that is not kept for other events, in bytes: more than a group of log files commonly needs.
+const KEPT: usize = 16 << 20;
+
+/// Moves values to memory that they fill. `values` keeps its own, unless that is very large: then it is moved and not copied.
+pub(crate) fn take<T: Clone>(values: &mut Vec<T>) -> Vec<T> {
+    if values.capacity() * size_of::<T>() > KEPT {
+        let mut taken = std::mem::take(values);
+        taken.shrink_to_fit();
+        return taken;
+    }
+    let taken = values.as_slice().to_vec();
+    values.clear();
+    taken
+}
+
 /// One column, or one field of a row type, or the element of an array. It reaches up to the last row that gave it a value:
 /// the rows after that are NULL, so that a field which a record does not have costs nothing.
 #[derive(Debug)]
@@ -236,6 +251,30 @@ pub(crate) fn put_end(ends: &mut Vec<u32>, valid: &mut Vec<bool>, row: usize, en
 }
 
 impl Column {
+    /// Moves the values to a column of the same type that has none.
+    fn take(&mut self, to: &mut Self) {
+        match (self, to) {
+            (Self::Text(from), Self::Text(to)) => *to = take(from),
+            (Self::Timestamp(from), Self::Timestamp(to)) => *to = take(from),
+            (Self::Boolean(from), Self::Boolean(to)) => *to = take(from),
+            (Self::Double(from), Self::Double(to)) => *to = take(from),
+            (Self::Integer(from), Self::Integer(to)) => *to = take(from),
+            (
+                Self::Map { ends, valid, keys, values },
+                Self::Map { ends: to_ends, valid: to_valid, keys: to_keys, values: to_values },
+            ) => {
+                (*to_ends, *to_valid) = (take(ends), take(valid));
+                (*to_keys, *to_values) = (take(keys), take(values));
+            }
+            (Self::Array { ends, valid, element }, Self::Array { ends: to_ends, valid: to_valid, element: to }) => {
+                (*to_ends, *to_valid) = (take(ends), take(valid));
+                element.take(to);
+            }
+            (Self::Row(from), Self::Row(to)) => from.take(to),
+            (from, to) => std::mem::swap(from, to),
+        }
+    }
+
     pub(crate) fn new(data_type: &DataType) -> Self {
         match data_type {
             DataType::Timestamp(..) => Self::Timestamp(Vec::new()),
@@ -347,6 +386,14 @@ impl Row {
             valid: Vec::new(),
             fields: fields.iter().map(|field| Column::new(field.data_type())).collect(),
             names: Names::new(fields),
+        }
+    }
+
+    /// Moves the values to a row type of the same fields that has none.
+    pub(crate) fn take(&mut self, to: &mut Self) {
+        to.valid = take(&mut self.valid);
+        for (from, to) in self.fields.iter_mut().zip(&mut to.fields) {
+            from.take(to);
         }
     }
 

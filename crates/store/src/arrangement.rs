@@ -1,6 +1,6 @@
 //! The order of events in a data file: row groups in the order of time, and inside a row group like events together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::{AsArray, RecordBatch};
 use cloudtarn_record::EventCategory;
@@ -18,6 +18,11 @@ fn likeness(category: EventCategory) -> &'static [&'static [&'static str]] {
         EventCategory::Insight => &[&["insighteventsource"], &["insighteventname"]],
         EventCategory::ActivityAuditLog => &[&["eventdata", "eventsource"], &["eventdata", "eventname"]],
     }
+}
+
+/// The columns that an arrangement looks at.
+pub(crate) fn columns(category: EventCategory) -> impl Iterator<Item = &'static str> {
+    likeness(category).iter().filter_map(|path| path.first().copied()).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// Puts decoded events that are sorted by time into the order of a data file.

@@ -8,10 +8,11 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take};
-use arrow::datatypes::TimestampMillisecondType;
+use arrow::compute::{concat, take};
+use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
 use cloudtarn_record::{EventCategory, Identity};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use rayon::prelude::*;
 
 use crate::arrangement;
@@ -130,15 +131,82 @@ fn groups(files: &[Arc<DataFile>], when: When) -> Vec<Vec<Arc<DataFile>>> {
     groups
 }
 
-/// Events of a batch, in the order in which they are to be written.
+/// Events of the files that are merged, in the order in which they are to be written.
 struct Taken<'a> {
-    batch: &'a RecordBatch,
+    merged: &'a Merged<'a>,
     rows: UInt32Array,
 }
 
 impl Rows for Taken<'_> {
     fn column(&self, index: usize) -> Result<ArrayRef> {
-        Ok(take(self.batch.column(index), &self.rows, None)?)
+        Ok(take(&self.merged.column(index)?, &self.rows, None)?)
+    }
+}
+
+/// All events of some files. What says how they are arranged is held; other columns are read when they are written, one at a
+/// time, as all of them together would need several times the memory.
+struct Merged<'a> {
+    files: Vec<(&'a DataFile, ArrowReaderMetadata)>,
+    schema: SchemaRef,
+    held: RecordBatch,
+}
+
+impl<'a> Merged<'a> {
+    fn open(group: &'a [Arc<DataFile>], category: EventCategory) -> Result<Self> {
+        let files = group
+            .iter()
+            .map(|file| {
+                let failed = |source| Error::Reading { path: file.path.clone(), source };
+                let open = File::open(&file.path).map_err(crate::error::io("opening", &file.path))?;
+                let metadata = ArrowReaderMetadata::load(&open, ArrowReaderOptions::default()).map_err(failed)?;
+                Ok((&**file, metadata))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let schema = category.file_schema();
+        let mut merged = Self { files, held: RecordBatch::new_empty(Arc::clone(&schema)), schema };
+        let held: Vec<usize> = ["eventtime", "eventid", "recipientaccountid", "eventjson"]
+            .into_iter()
+            .chain(arrangement::columns(category))
+            .filter_map(|name| merged.schema.index_of(name).ok())
+            .collect();
+        let columns = held.par_iter().with_max_len(1).map(|index| merged.read(*index)).collect::<Result<Vec<_>>>()?;
+        merged.held = RecordBatch::try_new(Arc::new(merged.schema.project(&held)?), columns)?;
+        Ok(merged)
+    }
+
+    fn column(&self, index: usize) -> Result<ArrayRef> {
+        match self.held.column_by_name(self.schema.field(index).name()) {
+            Some(held) => Ok(Arc::clone(held)),
+            None => self.read(index),
+        }
+    }
+
+    fn read(&self, index: usize) -> Result<ArrayRef> {
+        let mut parts = Vec::new();
+        for (file, metadata) in &self.files {
+            let failed = |source| Error::Reading { path: file.path.clone(), source };
+            // Clones of an open file share its position, which other threads move.
+            let open = File::open(&file.path).map_err(crate::error::io("opening", &file.path))?;
+            let rows = usize::try_from(file.rows).unwrap_or(usize::MAX);
+            let only = ProjectionMask::roots(metadata.parquet_schema(), [index]);
+            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(open, metadata.clone())
+                .with_projection(only)
+                .with_batch_size(rows.clamp(1, ROW_GROUP_ROWS))
+                .build()
+                .map_err(failed)?;
+            let mut found = 0;
+            for batch in reader {
+                let batch = batch?;
+                found += batch.num_rows();
+                parts.extend(batch.columns().first().cloned());
+            }
+            if found != rows {
+                let reason = format!("{found} events instead of {rows}");
+                return Err(Error::Damaged { path: file.path.clone(), reason });
+            }
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        Ok(concat(&parts)?)
     }
 }
 
@@ -148,14 +216,15 @@ fn merge(
     store: &EventDataStore,
     group: &[Arc<DataFile>],
 ) -> Result<Vec<Arc<DataFile>>> {
-    let batch = read(group, store.category)?;
+    let merged = Merged::open(group, store.category)?;
+    let batch = &merged.held;
     let times =
         batch.column_by_name("eventtime").and_then(|column| column.as_primitive_opt::<TimestampMillisecondType>());
     let time = |row: &u32| times.filter(|times| times.is_valid(*row as usize)).map(|times| times.value(*row as usize));
     let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
     order.sort_by_key(|row| (time(row).is_none(), time(row)));
-    let known = known(&batch);
-    let lengths = texts(&batch, "eventjson");
+    let known = known(batch);
+    let lengths = texts(batch, "eventjson");
     let mut made = Vec::new();
     let mut folders = Vec::new();
     for file in data_file_ends(order.len(), |index| time(&order[index]).map(day)) {
@@ -164,10 +233,10 @@ fn merge(
         let mut of_file: Vec<Known> = order.iter().filter_map(|row| known[*row as usize]).collect();
         of_file.sort_unstable();
         identities::write(&path, &of_file)?;
-        let arranged = arrangement::of_batch(&batch, store.category, order);
+        let arranged = arrangement::of_batch(batch, store.category, order);
         let rows: Vec<Taken<'_>> = arranged
             .chunks(ROW_GROUP_ROWS)
-            .map(|rows| Taken { batch: &batch, rows: UInt32Array::from(rows.to_vec()) })
+            .map(|rows| Taken { merged: &merged, rows: UInt32Array::from(rows.to_vec()) })
             .collect();
         let (bytes, columns) = parquet_file::write(&path, store.category, &rows)?;
         let json = |row: &u32| lengths.as_ref().map_or(0, |json| json.value(*row as usize).len() as u64);
@@ -193,29 +262,6 @@ fn merge(
     manifest::write(root, &catalogue.event_data_stores()?, &addition)?;
     catalogue.commit(&addition)?;
     Ok(made)
-}
-
-/// All events of the files.
-fn read(group: &[Arc<DataFile>], category: EventCategory) -> Result<RecordBatch> {
-    let schema = category.file_schema();
-    let batches = group
-        .par_iter()
-        .map(|file| {
-            let failed = |source| Error::Reading { path: file.path.clone(), source };
-            let open = File::open(&file.path).map_err(crate::error::io("opening", &file.path))?;
-            let reader = ParquetRecordBatchReaderBuilder::try_new(open).map_err(failed)?;
-            let rows = usize::try_from(file.rows).unwrap_or(usize::MAX);
-            let reader = reader.with_batch_size(rows.clamp(1, ROW_GROUP_ROWS)).build().map_err(failed)?;
-            let batches = reader.collect::<std::result::Result<Vec<_>, _>>()?;
-            let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
-            if found != rows {
-                let reason = format!("{found} events instead of {rows}");
-                return Err(Error::Damaged { path: file.path.clone(), reason });
-            }
-            Ok(batches)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(concat_batches(&schema, batches.iter().flatten())?)
 }
 
 fn texts(batch: &RecordBatch, column: &str) -> Option<BinaryViewArray> {

@@ -18,9 +18,15 @@ fn snapshot(root: &Path) -> Snapshot {
     store.snapshot(&main(&store)).unwrap()
 }
 
+fn batch(files: &[Arc<DataFile>]) -> RecordBatch {
+    let merged = Merged::open(files, EventCategory::CloudTrail).unwrap();
+    let columns = (0..merged.schema.fields().len()).map(|index| merged.column(index).unwrap()).collect();
+    RecordBatch::try_new(Arc::clone(&merged.schema), columns).unwrap()
+}
+
 /// Every event with all its columns, as text, in the order of its eventID and origin.
 fn events(snapshot: &Snapshot) -> Vec<String> {
-    let batch = read(&snapshot.files, EventCategory::CloudTrail).unwrap();
+    let batch = batch(&snapshot.files);
     let format = arrow::util::display::FormatOptions::default().with_null("NULL");
     let columns: Vec<_> = batch
         .columns()
