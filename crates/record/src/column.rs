@@ -112,6 +112,18 @@ impl Names {
         Some(found)
     }
 
+    /// Which fields deviate so far; from now on it is looked anew.
+    fn take_deviating(&mut self) -> Vec<bool> {
+        // A spelling that is expected is not noted again.
+        for (spelt, _) in self.spelt.iter_mut().zip(&self.deviating).filter(|(_, deviating)| **deviating) {
+            if let Some(spelling) = deviations::spelling(spelt) {
+                *spelt = spelling.into();
+            }
+        }
+        let none = vec![false; self.deviating.len()];
+        std::mem::replace(&mut self.deviating, none)
+    }
+
     /// Notes that a field's values may differ from what the record has at its path.
     pub(crate) fn set_deviating(&mut self, field: usize) {
         self.deviating[field] = true;
@@ -260,11 +272,12 @@ impl Column {
             (Self::Double(from), Self::Double(to)) => *to = take(from),
             (Self::Integer(from), Self::Integer(to)) => *to = take(from),
             (
-                Self::Map { ends, valid, keys, values },
-                Self::Map { ends: to_ends, valid: to_valid, keys: to_keys, values: to_values },
+                Self::Map { ends, valid, keys, values, unclear },
+                Self::Map { ends: to_ends, valid: to_valid, keys: to_keys, values: to_values, unclear: to_unclear },
             ) => {
                 (*to_ends, *to_valid) = (take(ends), take(valid));
                 (*to_keys, *to_values) = (take(keys), take(values));
+                *to_unclear = std::mem::take(unclear);
             }
             (Self::Array { ends, valid, element }, Self::Array { ends: to_ends, valid: to_valid, element: to }) => {
                 (*to_ends, *to_valid) = (take(ends), take(valid));
@@ -392,6 +405,7 @@ impl Row {
     /// Moves the values to a row type of the same fields that has none.
     pub(crate) fn take(&mut self, to: &mut Self) {
         to.valid = take(&mut self.valid);
+        to.names.deviating = self.names.take_deviating();
         for (from, to) in self.fields.iter_mut().zip(&mut to.fields) {
             from.take(to);
         }

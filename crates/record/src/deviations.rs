@@ -226,6 +226,23 @@ mod tests {
     }
 
     #[test]
+    fn events_that_are_taken_take_their_deviations_along() {
+        let fields = r#""eventname":"n","errorCode":{},"requestParameters":{"a":"{}"},"userIdentity":{"ARN":"a"}"#;
+        let text = format!("[{}]", record(fields));
+        let mut chunk = Chunk::default();
+        let mut take = |text: &str| {
+            let origin = Origin { path: Arc::from("file:///f.json"), version: Arc::from("7") };
+            Decoder::default().decode(text.as_bytes(), origin, &mut chunk).unwrap();
+            chunk.take().deviations(EventCategory::CloudTrail)
+        };
+        let first = take(&text);
+        assert_eq!(first.columns().count(), 4);
+        assert_eq!(take(&text), first);
+        assert!(take(&format!("[{}]", record(r#""eventName":"n""#))).is_empty());
+        assert_eq!(take(&text), first);
+    }
+
+    #[test]
     fn objects_and_arrays_are_like_themselves() {
         for text in [
             "{}",
