@@ -22,6 +22,7 @@ mod gate;
 mod instant;
 mod interruptible;
 mod introspection;
+mod leaders;
 mod like_pattern;
 mod operators;
 mod planning;

@@ -29,6 +29,7 @@ use crate::coerce::Coercion;
 use crate::element_filter::ElementFilter;
 use crate::error::{Error, Kind, Result};
 use crate::interruptible::interruptible;
+use crate::leaders::Leaders;
 use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
 use crate::run_aggregate::RunAggregate;
@@ -120,6 +121,7 @@ impl Session {
             .with_optimizer_rule(Arc::new(WindowFields))
             .with_optimizer_rule(Arc::new(ElementFilter::new()))
             .with_optimizer_rule(Arc::new(DistinctSemiJoin))
+            .with_physical_optimizer_rule(Arc::new(Leaders))
             .with_physical_optimizer_rule(Arc::new(RunAggregate))
             .build();
         cloudtarn_functions::register_all(&mut state)?;
