@@ -129,7 +129,11 @@ FilterExec: row_number() PARTITION BY [$eds_id.useridentity[arn]] ORDER BY [$eds
 DataSourceExec: projection=[eventtime, eventname, get_field(useridentity@1, arn) as __datafusion_extracted_2], file_type=parquet
 ");
         // What is sought in elements of arrays is demanded of the events.
-        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID CROSS JOIN UNNEST(resources) AS t(account, type, arn, prefix) WHERE t.type = 'AWS::S3::Bucket'"), @"");
+        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID CROSS JOIN UNNEST(resources) AS t(account, type, arn, prefix) WHERE t.type = 'AWS::S3::Bucket'"), @r"
+FilterExec: type@0 = AWS::S3::Bucket, projection=[eventid@1]
+FilterExec: $element_has(resources@1, type, AWS::S3::Bucket)
+DataSourceExec: projection=[eventid, resources], file_type=parquet
+");
         // Answered from the catalogue's counts.
         assert_eq!(plan(&store, "SELECT count(*) FROM $EDS_ID"), "");
     });
@@ -175,9 +179,6 @@ DataSourceExec: projection=[get_field(useridentity@1, arn) as arn]
 "
         );
         // Files whose times exclude every row are not opened.
-        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE eventTime > '2099-01-01'"), @r"
-FilterExec: eventtime@0 > 4070908800000, projection=[eventid@1]
-EmptyExec
-");
+        insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE eventTime > '2099-01-01'"), @"EmptyExec");
     });
 }
