@@ -82,7 +82,11 @@ fn led(filter: &FilterExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
 fn is_first(condition: &Arc<dyn PhysicalExpr>) -> Option<usize> {
     let comparison = condition.downcast_ref::<BinaryExpr>()?;
     let column = comparison.left().downcast_ref::<Column>()?.index();
-    let ScalarValue::Int64(Some(value)) = comparison.right().downcast_ref::<Literal>()?.value() else { return None };
+    let value = match comparison.right().downcast_ref::<Literal>()?.value() {
+        ScalarValue::Int64(Some(value)) => u64::try_from(*value).ok()?,
+        ScalarValue::UInt64(Some(value)) => *value,
+        _ => return None,
+    };
     matches!((comparison.op(), value), (Operator::Eq | Operator::LtEq, 1) | (Operator::Lt, 2)).then_some(column)
 }
 
@@ -375,7 +379,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         for sql in [
             "SELECT n FROM (SELECT n, row_number() OVER (PARTITION BY who ORDER BY at) AS place FROM t) WHERE place = 2",
-            "SELECT n FROM (SELECT n, row_number() OVER (PARTITION BY who ORDER BY at) AS place, count(*) OVER (PARTITION BY who ORDER BY at) AS c FROM t) WHERE place = 1",
+            "SELECT n, c FROM (SELECT n, row_number() OVER (PARTITION BY who ORDER BY at) AS place, count(*) OVER (PARTITION BY who ORDER BY at) AS c FROM t) WHERE place = 1",
             "SELECT n FROM (SELECT n, lag(at) OVER (PARTITION BY who ORDER BY at) AS place FROM t) WHERE place = 1",
             "SELECT n FROM (SELECT n, row_number() OVER (PARTITION BY who ORDER BY at) AS place FROM t) WHERE place > 1",
         ] {
