@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use cloudtarn_query::{Limits, Session};
 use futures::{FutureExt, StreamExt};
 
+use crate::dice::Dice;
+
 /// Statements of a run without CLOUDTARN_FUZZ_SECONDS.
 const STATEMENTS: u64 = 1_500;
 /// A statement that takes as long hangs; far more than the slowest one needs on a machine that does other things besides.
@@ -18,23 +20,6 @@ const SLOW: Duration = Duration::from_secs(60);
 const ROWS: usize = 10_000;
 /// Growth of the process beyond this is no working memory of small statements, in KiB.
 const GROWTH: u64 = 3 << 20;
-
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % n.max(1) as u64).unwrap()
-    }
-
-    fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
-        &items[self.below(items.len())]
-    }
-}
 
 /// The statements of tests/slt and of queries, as tokens.
 fn corpus() -> Vec<Vec<String>> {

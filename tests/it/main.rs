@@ -9,6 +9,7 @@ mod compare;
 mod compatibility;
 mod coverage;
 mod crash;
+mod dice;
 mod discovery;
 mod event_json;
 mod faults;
