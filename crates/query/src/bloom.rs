@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cloudtarn_store::BLOOM_FILTERED;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
@@ -44,19 +45,19 @@ impl Sought {
                 Self::Any(vec![Self::of(left), Self::of(right)])
             }
             Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (path(left), text(right)) {
-                (Some(path), Some(value)) => Self::Value(path, vec![value]),
+                (Some(path), Some(value)) => Self::value(path, vec![value]),
                 _ => Self::Unknown,
             },
             Expr::InList(list) if !list.negated => {
                 match (path(&list.expr), list.list.iter().map(text).collect::<Option<Vec<_>>>()) {
-                    (Some(path), Some(values)) => Self::Value(path, values),
+                    (Some(path), Some(values)) => Self::value(path, values),
                     _ => Self::Unknown,
                 }
             }
             Expr::ScalarFunction(call) if call.name() == ELEMENT_HAS => match call.args.as_slice() {
                 [list, field, value] => match (path(list), text(field), text(value)) {
                     (Some(list), Some(field), Some(value)) => {
-                        Self::Value(format!("{list}.list.{ELEMENT}.{field}"), vec![value])
+                        Self::value(format!("{list}.list.{ELEMENT}.{field}"), vec![value])
                     }
                     _ => Self::Unknown,
                 },
@@ -64,6 +65,11 @@ impl Sought {
             },
             _ => Self::Unknown,
         }
+    }
+
+    /// Columns without filters tell nothing, and files need not be opened for them.
+    fn value(path: String, values: Vec<String>) -> Self {
+        if BLOOM_FILTERED.contains(&path.as_str()) { Self::Value(path, values) } else { Self::Unknown }
     }
 
     fn is_known(&self) -> bool {
@@ -214,10 +220,11 @@ impl Reader<'_> {
         let filter = Sbbf::read_from_column_chunk(chunk, &open)?.map(Arc::new);
         self.open = Some(open);
         let mut kept = self.blooms.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.bytes += chunk.bloom_filter_length().map_or(0, |length| length.max(0) as usize);
-        if kept.bytes > KEPT {
+        let bytes = chunk.bloom_filter_length().map_or(0, |length| length.max(0) as usize);
+        if kept.bytes + bytes > KEPT {
             *kept = Kept::default();
         }
+        kept.bytes += bytes;
         kept.filters.insert(key, filter.clone());
         Ok(filter)
     }
@@ -241,6 +248,7 @@ mod tests {
         assert_eq!(Sought::of(&ids), value("eventid", &["a", "b"]));
         assert!(Sought::of(&key().or(ids.clone())).is_known());
         assert!(Sought::of(&key().and(col("x").gt(lit(1)))).is_known());
+        assert!(!Sought::of(&col("eventname").eq(lit("GetObject"))).is_known());
         for unknown in
             [key().or(col("x").gt(lit(1))), key().is_null(), !key(), col("a").eq(col("b")), col("n").eq(lit(1))]
         {

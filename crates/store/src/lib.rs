@@ -50,6 +50,7 @@ pub use error::{Error, Result};
 pub use evidence::{DigestRow, Entry, HourVerdict, LogRow, Object, Verdict, VerdictRow, Verdicts};
 pub use lease::Lease;
 pub use ledger::{DigestFile, Fate, LogFile};
+pub use parquet_file::BLOOM_FILTERED;
 pub use provenance::Provenance;
 pub use selector::AdvancedEventSelector;
 pub use settings::Settings;

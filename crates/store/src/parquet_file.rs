@@ -43,7 +43,7 @@ const RECORD_PAGE_BYTES: usize = 1 << 20;
 const STATISTICS_LENGTH: usize = 64;
 
 /// Parquet columns that have a Bloom filter a row group: what one looks for in all of a store.
-const SOUGHT: [&str; 10] = [
+pub const BLOOM_FILTERED: [&str; 10] = [
     "eventid",
     "requestid",
     "sharedeventid",
@@ -94,7 +94,7 @@ fn properties(category: EventCategory) -> WriterProperties {
             .set_column_dictionary_enabled(column(name), false)
             .set_column_encoding(column(name), Encoding::DELTA_LENGTH_BYTE_ARRAY);
     }
-    for path in SOUGHT {
+    for path in BLOOM_FILTERED {
         let column = ColumnPath::new(path.split('.').map(ToOwned::to_owned).collect());
         properties = properties
             .set_column_bloom_filter_enabled(column.clone(), true)
@@ -357,7 +357,7 @@ mod tests {
         let filtered = columns.iter().filter(|column| column.bloom_filter_offset().is_some());
         let mut filtered: Vec<String> = filtered.map(|column| column.column_path().string()).collect();
         filtered.sort_unstable();
-        let mut sought = SOUGHT.map(ToOwned::to_owned);
+        let mut sought = BLOOM_FILTERED.map(ToOwned::to_owned);
         sought.sort_unstable();
         assert_eq!(filtered, sought);
     }

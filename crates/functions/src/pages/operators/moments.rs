@@ -151,7 +151,7 @@ fn shift(moment: &ArrayRef, interval: &ArrayRef, sign: i64, to: &DataType) -> Re
     if *interval.data_type() == DAYTIME {
         let millis = interval.as_primitive::<DurationMillisecondType>();
         // The interval is the same for all rows mostly.
-        let mut step = (0, 0);
+        let mut step = (0, Some(0));
         for (v, m) in moments.values.iter().zip(millis) {
             let (Some(v), Some(m)) = (v, m) else {
                 out.append_null();
@@ -159,12 +159,9 @@ fn shift(moment: &ArrayRef, interval: &ArrayRef, sign: i64, to: &DataType) -> Re
             };
             if per > 0 && !clock {
                 if step.0 != m {
-                    step = (
-                        m,
-                        i64::try_from(i128::from(m) * i128::from(sign) * i128::from(per) / 1000).unwrap_or(i64::MAX),
-                    );
+                    step = (m, i64::try_from(i128::from(m) * i128::from(sign) * i128::from(per) / 1000).ok());
                 }
-                match v.checked_add(step.1).filter(|_| step.1 < i64::MAX) {
+                match step.1.and_then(|step| v.checked_add(step)) {
                     Some(moved) => out.append_value(moved),
                     None => return out_of_range("date or timestamp overflow"),
                 }

@@ -146,7 +146,7 @@ impl Bits {
         self.few.len() + self.parts.iter().map(|part| part.known.len()).sum::<usize>()
     }
 
-    /// Each value once, as 16 bytes, the lowest first.
+    /// Each value once, as 16 bytes, little-endian.
     fn into_bytes(mut self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len() * size_of::<u128>());
         let parts = self.parts.into_iter().map(|part| part.known);
