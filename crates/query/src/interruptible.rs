@@ -27,7 +27,12 @@ pub(crate) fn interruptible(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Exec
     let places = plan.transform_up(|node| {
         let grows = matches!(
             node.name(),
-            "CrossJoinExec" | "NestedLoopJoinExec" | "HashJoinExec" | "SortMergeJoinExec" | "UnnestExec"
+            "BandJoinExec"
+                | "CrossJoinExec"
+                | "NestedLoopJoinExec"
+                | "HashJoinExec"
+                | "SortMergeJoinExec"
+                | "UnnestExec"
         );
         if !grows && !node.children().is_empty() {
             return Ok(Transformed::no(node));

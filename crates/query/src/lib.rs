@@ -11,6 +11,7 @@
 //! below everything that the statement says.
 
 mod bags;
+mod band_join;
 mod bloom;
 mod coerce;
 mod data_file;

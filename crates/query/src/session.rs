@@ -24,6 +24,7 @@ use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
 
+use crate::band_join::BandJoin;
 use crate::bloom::Blooms;
 use crate::coerce::Coercion;
 use crate::element_filter::ElementFilter;
@@ -122,6 +123,7 @@ impl Session {
             .with_optimizer_rule(Arc::new(ElementFilter::new()))
             .with_optimizer_rule(Arc::new(DistinctSemiJoin))
             .with_physical_optimizer_rule(Arc::new(Leaders))
+            .with_physical_optimizer_rule(Arc::new(BandJoin))
             .with_physical_optimizer_rule(Arc::new(RunAggregate))
             .build();
         cloudtarn_functions::register_all(&mut state)?;
