@@ -1,6 +1,7 @@
-//! The order of events in a data file: row groups in the order of time, and inside a row group like events together.
+//! The order of events in a data file: like events together. What an ingest writes is in the order of time by row groups, and
+//! arranged inside each; what a compaction writes is arranged as a whole.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use arrow::array::{AsArray, RecordBatch};
 use cloudtarn_record::EventCategory;
@@ -20,9 +21,9 @@ fn likeness(category: EventCategory) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// The columns that an arrangement looks at.
-pub(crate) fn columns(category: EventCategory) -> impl Iterator<Item = &'static str> {
-    likeness(category).iter().filter_map(|path| path.first().copied()).collect::<BTreeSet<_>>().into_iter()
+/// The Parquet columns that an arrangement looks at, by their paths.
+pub(crate) fn columns(category: EventCategory) -> impl Iterator<Item = String> {
+    likeness(category).iter().map(|path| path.join("."))
 }
 
 /// Puts decoded events that are sorted by time into the order of a data file.
@@ -32,23 +33,29 @@ pub(crate) fn of_chunks(chunks: &Chunks, category: EventCategory, order: &[Place
         .with_max_len(1)
         .map(|path| cloudtarn_record::ranks(chunks, category, path, order))
         .collect();
-    permutation(&ranks, order.len(), |index| index).into_iter().map(|index| order[index as usize]).collect()
-}
-
-/// The same for rows of a batch.
-pub(crate) fn of_batch(batch: &RecordBatch, category: EventCategory, order: &[u32]) -> Vec<u32> {
-    let ranks: Vec<Vec<u32>> = likeness(category).par_iter().with_max_len(1).map(|path| ranks(batch, path)).collect();
-    let permutation = permutation(&ranks, order.len(), |index| order[index] as usize);
-    permutation.into_iter().map(|index| order[index as usize]).collect()
-}
-
-/// Indexes of the sorted events; `at` is the place of an event's ranks.
-fn permutation(ranks: &[Vec<u32>], events: usize, at: impl Fn(usize) -> usize) -> Vec<u32> {
-    let mut keys: Vec<(u128, u32)> = (0..events)
-        .map(|index| (ranks.iter().fold(0, |key, rank| key << 32 | u128::from(rank[at(index)])), index as u32))
-        .collect();
+    let mut keys: Vec<(u128, u32)> = (0..order.len()).map(|index| (likeness_of(&ranks, index), index as u32)).collect();
     keys.par_chunks_mut(ROW_GROUP_ROWS).for_each(<[_]>::sort_unstable);
-    keys.into_iter().map(|(_, index)| index).collect()
+    keys.into_iter().map(|(_, index)| order[index as usize]).collect()
+}
+
+/// The order of all rows of a batch that has [`columns`], where `time` is that of a row.
+pub(crate) fn of_batch(
+    batch: &RecordBatch,
+    category: EventCategory,
+    time: impl Fn(usize) -> Option<i64> + Sync,
+) -> Vec<u32> {
+    let ranks: Vec<Vec<u32>> = likeness(category).par_iter().with_max_len(1).map(|path| ranks(batch, path)).collect();
+    let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
+    order.par_sort_unstable_by_key(|row| {
+        let time = time(*row as usize);
+        (likeness_of(&ranks, *row as usize), time.is_none(), time, *row)
+    });
+    order
+}
+
+/// The ranks of one event as a number.
+fn likeness_of(ranks: &[Vec<u32>], event: usize) -> u128 {
+    ranks.iter().fold(0, |key, rank| key << 32 | u128::from(rank[event]))
 }
 
 /// As [`cloudtarn_record::ranks`], of a batch.

@@ -1,40 +1,59 @@
 //! Many small data files become few, in a commit of its own: the merged files appear and the small ones go in one
 //! transaction, so that readers see the one or the other. Whoever still reads the small ones keeps them ([`crate::lease`]).
 //!
-//! Merged are neighbours in time that no full file stands between, as many as make a full file. What tells events apart is
-//! computed again from the events; none is dropped, as each commit did that already.
+//! Merged are neighbours in time that no full file stands between. Their events are arranged as a whole
+//! ([`crate::arrangement`]): a row group has the events of few names and callers then, so that most questions need few row groups,
+//! and a million events are opened once, not fourteen times. None is dropped, as each commit did that already.
+//!
+//! What is merged is arranged inside, so each row group to be written is a few stretches of each file. These are read column by
+//! column when they are written: memory is that of one row group, however large the files are.
 
 use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryViewArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat, take};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat, concat_batches, take};
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
-use cloudtarn_record::{EventCategory, Identity};
+use cloudtarn_record::EventCategory;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::file::metadata::PageIndexPolicy;
 use rayon::prelude::*;
 
 use crate::arrangement;
 use crate::catalogue::{Addition, Catalogue};
 use crate::disk;
-use crate::error::{Error, Result};
-use crate::identities::{self, Known};
+use crate::error::{Error, Result, io};
+use crate::identities;
 use crate::lease::{self, Lease};
 use crate::manifest;
 use crate::parquet_file::{self, ROW_GROUP_ROWS, Rows};
 use crate::snapshot::{DataFile, EventDataStore};
-use crate::writer::{COMMITS, MIN_FILE_ROWS, data_file_ends, data_file_path, day};
+use crate::writer::{COMMITS, MIN_FILE_ROWS, data_file_path, day};
 
-/// JSON of a data file that counts as full, whatever its events, in bytes.
-const FULL_JSON: u64 = 64 << 20;
-/// Events and JSON that are merged at once.
-const MAX_ROWS: u64 = 4 * MIN_FILE_ROWS as u64;
-const MAX_JSON: u64 = 192 << 20;
-/// Small files that are worth a merge when nobody asked for one.
+/// Events and JSON, in bytes, of the files that are made.
+const MAX_ROWS: u64 = 1 << 20;
+const MAX_JSON: u64 = 4 << 30;
+/// What counts as full when somebody asked for a merge.
+const FULL_ROWS: u64 = MAX_ROWS / 4 * 3;
+const FULL_JSON: u64 = MAX_JSON / 4 * 3;
+/// What counts as full when nobody did: an ingest is not to write everything twice.
+const FULL_ROWS_UNASKED: u64 = MIN_FILE_ROWS as u64;
+const FULL_JSON_UNASKED: u64 = 64 << 20;
+/// Small files that are worth a merge then.
 const MANY: usize = 8;
 /// A file with this many times the events of those that it would be merged with waits for more.
 const UNEVEN: u64 = 4;
+/// JSON of a row group, in bytes.
+const ROW_GROUP_JSON: f64 = (512 << 20) as f64;
+/// What is held of a column while it is written, in bytes, about.
+const PART: u64 = 64 << 20;
+/// Row groups that are written at the same time, so that one's longest column leaves no thread without work.
+const AT_ONCE: usize = 2;
 
 /// When to merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,9 +104,9 @@ pub(crate) fn compact(
         let made = merge(root, catalogue, store, &group)?;
         compacted.merged += group.len() as u64;
         compacted.merged_bytes += group.iter().map(|file| file.bytes).sum::<u64>();
-        compacted.made += made.len() as u64;
-        compacted.made_bytes += made.iter().map(|file| file.bytes).sum::<u64>();
-        compacted.events += made.iter().map(|file| file.rows).sum::<u64>();
+        compacted.made += 1;
+        compacted.made_bytes += made.bytes;
+        compacted.events += made.rows;
     }
     compacted.removed = lease::remove_retired(root, catalogue)?;
     Ok(compacted)
@@ -115,11 +134,19 @@ fn groups(files: &[Arc<DataFile>], when: When) -> Vec<Vec<Arc<DataFile>>> {
     };
     for file in files {
         let sum = |of: fn(&DataFile) -> u64, group: &[Arc<DataFile>]| group.iter().map(|file| of(file)).sum::<u64>();
-        let full = file.rows >= MIN_FILE_ROWS as u64 || file.json_bytes >= FULL_JSON;
-        let timeless = |file: &DataFile| file.times().0.is_none();
-        let fits = sum(|f| f.rows, &group) + file.rows <= MAX_ROWS
-            && sum(|f| f.json_bytes, &group) + file.json_bytes <= MAX_JSON
-            && group.last().is_none_or(|last| timeless(last) == timeless(file));
+        let (rows, json) = (sum(|f| f.rows, &group), sum(|f| f.json_bytes, &group));
+        let full = match when {
+            When::Always => file.rows >= FULL_ROWS || file.json_bytes >= FULL_JSON,
+            When::Many => file.rows >= FULL_ROWS_UNASKED || file.json_bytes >= FULL_JSON_UNASKED,
+        };
+        // A day begins a file, unless it were a small one; events without a time have files of their own.
+        let first = |file: &DataFile| file.times().0.map(day);
+        let fits = rows + file.rows <= MAX_ROWS
+            && json + file.json_bytes <= MAX_JSON
+            && group.last().is_none_or(|last| match (first(last), first(file)) {
+                (Some(last), Some(next)) => last == next || rows < MIN_FILE_ROWS as u64,
+                (last, next) => last == next,
+            });
         if full || !fits {
             end(&mut group);
         }
@@ -131,24 +158,11 @@ fn groups(files: &[Arc<DataFile>], when: When) -> Vec<Vec<Arc<DataFile>>> {
     groups
 }
 
-/// Events of the files that are merged, in the order in which they are to be written.
-struct Taken<'a> {
-    merged: &'a Merged<'a>,
-    rows: UInt32Array,
-}
-
-impl Rows for Taken<'_> {
-    fn column(&self, index: usize) -> Result<ArrayRef> {
-        Ok(take(&self.merged.column(index)?, &self.rows, None)?)
-    }
-}
-
-/// All events of some files. What says how they are arranged is held; other columns are read when they are written, one at a
-/// time, as all of them together would need several times the memory.
+/// Files that are merged. Their rows are numbered through, file by file.
 struct Merged<'a> {
     files: Vec<(&'a DataFile, ArrowReaderMetadata)>,
     schema: SchemaRef,
-    held: RecordBatch,
+    part: u64,
 }
 
 impl<'a> Merged<'a> {
@@ -156,99 +170,227 @@ impl<'a> Merged<'a> {
         let files = group
             .iter()
             .map(|file| {
-                let failed = |source| Error::Reading { path: file.path.clone(), source };
-                let open = File::open(&file.path).map_err(crate::error::io("opening", &file.path))?;
-                let metadata = ArrowReaderMetadata::load(&open, ArrowReaderOptions::default()).map_err(failed)?;
+                let open = File::open(&file.path).map_err(io("opening", &file.path))?;
+                let options = ArrowReaderOptions::default().with_offset_index_policy(PageIndexPolicy::Optional);
+                let metadata = ArrowReaderMetadata::load(&open, options)
+                    .map_err(|source| Error::Reading { path: file.path.clone(), source })?;
+                let rows = metadata.metadata().file_metadata().num_rows();
+                if u64::try_from(rows) != Ok(file.rows) {
+                    let reason = format!("{rows} events instead of {}", file.rows);
+                    return Err(Error::Damaged { path: file.path.clone(), reason });
+                }
                 Ok((&**file, metadata))
             })
             .collect::<Result<Vec<_>>>()?;
-        let schema = category.file_schema();
-        let mut merged = Self { files, held: RecordBatch::new_empty(Arc::clone(&schema)), schema };
-        let held: Vec<usize> = ["eventtime", "eventid", "recipientaccountid", "eventjson"]
-            .into_iter()
-            .chain(arrangement::columns(category))
-            .filter_map(|name| merged.schema.index_of(name).ok())
-            .collect();
-        let columns = held.par_iter().with_max_len(1).map(|index| merged.read(*index)).collect::<Result<Vec<_>>>()?;
-        merged.held = RecordBatch::try_new(Arc::new(merged.schema.project(&held)?), columns)?;
-        Ok(merged)
+        Ok(Self { files, schema: category.file_schema(), part: PART })
     }
 
-    fn column(&self, index: usize) -> Result<ArrayRef> {
-        match self.held.column_by_name(self.schema.field(index).name()) {
-            Some(held) => Ok(Arc::clone(held)),
-            None => self.read(index),
-        }
-    }
-
-    fn read(&self, index: usize) -> Result<ArrayRef> {
-        let mut parts = Vec::new();
+    /// Some columns of all rows.
+    fn rows(&self, columns: &[&str]) -> Result<RecordBatch> {
+        let mut batches = Vec::new();
         for (file, metadata) in &self.files {
-            let failed = |source| Error::Reading { path: file.path.clone(), source };
-            // Clones of an open file share its position, which other threads move.
-            let open = File::open(&file.path).map_err(crate::error::io("opening", &file.path))?;
-            let rows = usize::try_from(file.rows).unwrap_or(usize::MAX);
+            let columns = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
+            for batch in reader(file, metadata, columns, file.rows, None)? {
+                batches.push(
+                    batch.map_err(|source| Error::Damaged { path: file.path.clone(), reason: source.to_string() })?,
+                );
+            }
+        }
+        let schema = batches.first().map_or_else(|| Arc::new(arrow::datatypes::Schema::empty()), RecordBatch::schema);
+        Ok(concat_batches(&schema, &batches)?)
+    }
+
+    /// Bytes of a column's values, a row, about.
+    fn width(&self, index: usize) -> u64 {
+        let root = self.schema.field(index).name();
+        let mut bytes = 0;
+        let mut rows = 0;
+        for (file, metadata) in &self.files {
+            rows += file.rows;
+            for group in metadata.metadata().row_groups() {
+                let leaves = group.columns().iter().filter(|leaf| leaf.column_path().parts().first() == Some(root));
+                bytes += leaves.map(|leaf| leaf.uncompressed_size().max(0) as u64).sum::<u64>();
+            }
+        }
+        bytes / rows.max(1)
+    }
+
+    /// Bytes of JSON of each row, about: those of its page by the page's rows.
+    fn weights(&self) -> Vec<f32> {
+        let mut weights = Vec::new();
+        for (file, metadata) in &self.files {
+            let start = weights.len();
+            weights.resize(start + file.rows as usize, file.json_bytes as f32 / file.rows.max(1) as f32);
+            let metadata = metadata.metadata();
+            let columns = metadata.file_metadata().schema_descr().columns();
+            let json = columns.iter().position(|column| column.path().string() == "eventjson");
+            let (Some(index), Some(json)) = (metadata.offset_index(), json) else { continue };
+            let mut first = start;
+            for (group, pages) in metadata.row_groups().iter().zip(index) {
+                let rows = group.num_rows() as usize;
+                let Some(bytes) = pages[json].unencoded_byte_array_data_bytes() else { continue };
+                let starts = pages[json].page_locations().iter().map(|page| page.first_row_index as usize);
+                let ends = starts.clone().skip(1).chain([rows]);
+                for ((from, to), bytes) in starts.zip(ends).zip(bytes) {
+                    weights[first + from..first + to].fill(*bytes as f32 / (to - from).max(1) as f32);
+                }
+                first += rows;
+            }
+        }
+        weights
+    }
+}
+
+/// Rows of the files that are merged, in the order in which they are to be written.
+struct Taken<'a> {
+    merged: &'a Merged<'a>,
+    rows: &'a [u32],
+    whole: Stretches,
+}
+
+impl<'a> Taken<'a> {
+    fn new(merged: &'a Merged<'a>, rows: &'a [u32]) -> Self {
+        Self { merged, rows, whole: Stretches::new(merged, rows) }
+    }
+}
+
+impl Rows for Taken<'_> {
+    fn column(&self, index: usize, take: &mut dyn FnMut(&ArrayRef) -> Result<()>) -> Result<()> {
+        let parts = (self.merged.width(index) * self.rows.len() as u64).div_ceil(self.merged.part).max(1) as usize;
+        if parts == 1 {
+            return take(&self.whole.column(self.merged, index)?);
+        }
+        for rows in self.rows.chunks(self.rows.len().div_ceil(parts)) {
+            take(&Stretches::new(self.merged, rows).column(self.merged, index)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where some rows are in the files that are merged.
+struct Stretches {
+    /// The rows to be read of each file, in its order.
+    of_files: Vec<RowSelection>,
+    /// Where each row is among those that were read.
+    places: UInt32Array,
+}
+
+impl Stretches {
+    fn new(merged: &Merged<'_>, rows: &[u32]) -> Self {
+        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+        order.sort_unstable_by_key(|place| rows[*place as usize]);
+        let mut places = vec![0; rows.len()];
+        for (read, place) in order.iter().enumerate() {
+            places[*place as usize] = read as u32;
+        }
+        let mut sorted = order.iter().map(|place| rows[*place as usize] as usize).peekable();
+        let mut first = 0;
+        let mut of_files = Vec::with_capacity(merged.files.len());
+        for (file, _) in &merged.files {
+            let end = first + file.rows as usize;
+            let mut ranges: Vec<Range<usize>> = Vec::new();
+            while let Some(row) = sorted.next_if(|row| *row < end) {
+                let row = row - first;
+                match ranges.last_mut() {
+                    Some(range) if range.end == row => range.end += 1,
+                    _ => ranges.push(row..row + 1),
+                }
+            }
+            of_files.push(RowSelection::from_consecutive_ranges(ranges.into_iter(), end - first));
+            first = end;
+        }
+        Self { of_files, places: UInt32Array::from(places) }
+    }
+
+    fn column(&self, merged: &Merged<'_>, index: usize) -> Result<ArrayRef> {
+        let mut parts = Vec::new();
+        for ((file, metadata), rows) in merged.files.iter().zip(&self.of_files) {
+            let wanted = rows.row_count();
+            if wanted == 0 {
+                continue;
+            }
             let only = ProjectionMask::roots(metadata.parquet_schema(), [index]);
-            let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(open, metadata.clone())
-                .with_projection(only)
-                .with_batch_size(rows.clamp(1, ROW_GROUP_ROWS))
-                .build()
-                .map_err(failed)?;
             let mut found = 0;
-            for batch in reader {
+            for batch in reader(file, metadata, only, wanted as u64, Some(rows.clone()))? {
                 let batch = batch?;
                 found += batch.num_rows();
                 parts.extend(batch.columns().first().cloned());
             }
-            if found != rows {
-                let reason = format!("{found} events instead of {rows}");
+            if found != wanted {
+                let reason = format!("{found} events instead of {wanted}");
                 return Err(Error::Damaged { path: file.path.clone(), reason });
             }
         }
         let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-        Ok(concat(&parts)?)
+        match parts[..] {
+            [] => Ok(arrow::array::new_empty_array(merged.schema.field(index).data_type())),
+            _ => Ok(take(&concat(&parts)?, &self.places, None)?),
+        }
     }
 }
 
+fn reader(
+    file: &DataFile,
+    metadata: &ArrowReaderMetadata,
+    columns: ProjectionMask,
+    count: u64,
+    rows: Option<RowSelection>,
+) -> Result<ParquetRecordBatchReader> {
+    // Clones of an open file share its position, which other threads move.
+    let open = File::open(&file.path).map_err(io("opening", &file.path))?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX).clamp(1, ROW_GROUP_ROWS);
+    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(open, metadata.clone())
+        .with_projection(columns)
+        .with_batch_size(count);
+    if let Some(rows) = rows {
+        reader = reader.with_row_selection(rows);
+    }
+    reader.build().map_err(|source| Error::Reading { path: file.path.clone(), source })
+}
+
+/// Where row groups end, of rows with so much JSON each.
+fn row_groups(order: &[u32], weights: &[f32]) -> Vec<Range<usize>> {
+    let mut groups = Vec::new();
+    let (mut start, mut json) = (0, 0.0);
+    for (at, row) in order.iter().enumerate() {
+        let weight = f64::from(weights[*row as usize]);
+        if at - start == ROW_GROUP_ROWS || (at > start && json + weight > ROW_GROUP_JSON) {
+            groups.push(start..at);
+            (start, json) = (at, 0.0);
+        }
+        json += weight;
+    }
+    groups.push(start..order.len());
+    groups
+}
+
+/// Makes one file of some, in one commit.
 fn merge(
-    root: &std::path::Path,
+    root: &Path,
     catalogue: &mut Catalogue,
     store: &EventDataStore,
     group: &[Arc<DataFile>],
-) -> Result<Vec<Arc<DataFile>>> {
+) -> Result<Arc<DataFile>> {
     let merged = Merged::open(group, store.category)?;
-    let batch = &merged.held;
+    let columns: Vec<String> = arrangement::columns(store.category).chain(["eventtime".to_owned()]).collect();
+    let batch = merged.rows(&columns.iter().map(String::as_str).collect::<Vec<_>>())?;
     let times =
         batch.column_by_name("eventtime").and_then(|column| column.as_primitive_opt::<TimestampMillisecondType>());
-    let time = |row: &u32| times.filter(|times| times.is_valid(*row as usize)).map(|times| times.value(*row as usize));
-    let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
-    order.sort_by_key(|row| (time(row).is_none(), time(row)));
-    let known = known(batch);
-    let lengths = texts(batch, "eventjson");
-    let mut made = Vec::new();
-    let mut folders = Vec::new();
-    for file in data_file_ends(order.len(), |index| time(&order[index]).map(day)) {
-        let order = &order[file];
-        let path = data_file_path(root, store, order.first().and_then(time))?;
-        let mut of_file: Vec<Known> = order.iter().filter_map(|row| known[*row as usize]).collect();
-        of_file.sort_unstable();
-        identities::write(&path, &of_file)?;
-        let arranged = arrangement::of_batch(batch, store.category, order);
-        let rows: Vec<Taken<'_>> = arranged
-            .chunks(ROW_GROUP_ROWS)
-            .map(|rows| Taken { merged: &merged, rows: UInt32Array::from(rows.to_vec()) })
-            .collect();
-        let (bytes, columns) = parquet_file::write(&path, store.category, &rows)?;
-        let json = |row: &u32| lengths.as_ref().map_or(0, |json| json.value(*row as usize).len() as u64);
-        let json_bytes = order.iter().map(json).sum();
-        folders.extend(path.parent().map(std::path::Path::to_path_buf));
-        made.push(Arc::new(DataFile::new(path, store.category, (bytes, order.len() as u64, json_bytes), columns)));
-    }
-    folders.dedup();
-    folders.iter().try_for_each(|folder| disk::sync_folder(folder))?;
+    let time = |row: usize| times.filter(|times| times.is_valid(row)).map(|times| times.value(row));
+    let order = arrangement::of_batch(&batch, store.category, time);
+    let first = (0..batch.num_rows()).into_par_iter().filter_map(time).min();
+    drop(batch);
+    let path = data_file_path(root, store, first)?;
+    identities::merge(&path, &group.iter().map(|file| file.path.as_path()).collect::<Vec<_>>())?;
+    let groups = row_groups(&order, &merged.weights());
+    let groups: Vec<Taken<'_>> = groups.into_iter().map(|rows| Taken::new(&merged, &order[rows])).collect();
+    let (bytes, columns) = parquet_file::write(&path, store.category, &groups, AT_ONCE)?;
+    path.parent().map_or(Ok(()), disk::sync_folder)?;
+    let sum = |of: fn(&DataFile) -> u64| group.iter().map(|file| of(file)).sum::<u64>();
+    let sizes = (bytes, sum(|file| file.rows), sum(|file| file.json_bytes));
+    let made = Arc::new(DataFile::new(path, store.category, sizes, columns));
     let retired: Vec<String> = group.iter().map(|file| crate::catalogue::relative(root, &file.path)).collect();
-    let data_files: Vec<(String, Arc<DataFile>)> =
-        made.iter().map(|file| (store.id.clone(), Arc::clone(file))).collect();
+    let data_files = [(store.id.clone(), Arc::clone(&made))];
     let addition = Addition {
         manifest: &format!("{COMMITS}/{}.json.zst", uuid::Uuid::new_v4()),
         data_files: &data_files,
@@ -262,25 +404,6 @@ fn merge(
     manifest::write(root, &catalogue.event_data_stores()?, &addition)?;
     catalogue.commit(&addition)?;
     Ok(made)
-}
-
-fn texts(batch: &RecordBatch, column: &str) -> Option<BinaryViewArray> {
-    Some(batch.column_by_name(column)?.as_string_view_opt()?.clone().to_binary_view())
-}
-
-/// What tells events apart, an event; `None` for those without an eventID.
-fn known(batch: &RecordBatch) -> Vec<Option<Known>> {
-    let columns = ["eventid", "recipientaccountid", "eventjson"].map(|name| texts(batch, name));
-    let text = |column: usize, row: usize| {
-        columns[column].as_ref().filter(|text| text.is_valid(row)).map(|text| text.value(row)).unwrap_or_default()
-    };
-    (0..batch.num_rows())
-        .into_par_iter()
-        .map(|row| {
-            let identity = Identity::new(text(0, row), text(1, row), text(2, row));
-            identity.event.map(|event| Known::new(event, identity.content))
-        })
-        .collect()
 }
 
 #[cfg(test)]

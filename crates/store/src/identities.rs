@@ -11,6 +11,8 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::disk;
 use crate::error::{Error, Result, io};
 
@@ -53,9 +55,21 @@ pub(crate) fn write(data_file: &Path, sorted: &[Known]) -> Result<()> {
     disk::publish(&file, &path)
 }
 
-/// Calls `found` with the index of every entry of `sorted` whose event is in the file beside `data_file`, and whether the
-/// content is the same. An event may be found several times.
-pub(crate) fn intersect(data_file: &Path, sorted: &[Known], mut found: impl FnMut(usize, bool)) -> Result<()> {
+/// Writes beside a data file the identities of all the events that it has of others.
+pub(crate) fn merge(data_file: &Path, others: &[&Path]) -> Result<()> {
+    let mut all = Vec::new();
+    for other in others {
+        read(other, |known| {
+            all.push(known);
+            true
+        })?;
+    }
+    all.par_sort_unstable();
+    write(data_file, &all)
+}
+
+/// Calls `found` with the identities beside a data file, in their order, until it is false.
+fn read(data_file: &Path, mut found: impl FnMut(Known) -> bool) -> Result<()> {
     let path = path(data_file);
     let file = File::open(&path).map_err(io("opening", &path))?;
     let length = file.metadata().map_err(io("opening", &path))?.len();
@@ -64,21 +78,28 @@ pub(crate) fn intersect(data_file: &Path, sorted: &[Known], mut found: impl FnMu
     }
     let mut reader = BufReader::with_capacity(1 << 18, file);
     let mut entry = [0; ENTRY];
-    let mut at = 0;
     for _ in 0..length / ENTRY as u64 {
         reader.read_exact(&mut entry).map_err(io("reading", &path))?;
-        let there = Known(u128::from_be_bytes(entry));
-        at += sorted[at..].partition_point_near(there.event());
-        if at == sorted.len() {
-            return Ok(());
+        if !found(Known(u128::from_be_bytes(entry))) {
+            break;
         }
+    }
+    Ok(())
+}
+
+/// Calls `found` with the index of every entry of `sorted` whose event is in the file beside `data_file`, and whether the
+/// content is the same. An event may be found several times.
+pub(crate) fn intersect(data_file: &Path, sorted: &[Known], mut found: impl FnMut(usize, bool)) -> Result<()> {
+    let mut at = 0;
+    read(data_file, |there| {
+        at += sorted[at..].partition_point_near(there.event());
         let mut same = at;
         while sorted.get(same).is_some_and(|known| known.event() == there.event()) {
             found(same, sorted[same] == there);
             same += 1;
         }
-    }
-    Ok(())
+        at < sorted.len()
+    })
 }
 
 trait Near {

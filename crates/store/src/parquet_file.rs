@@ -1,9 +1,8 @@
 //! The layout of a data file, and how it is written: every column of every row group on its own thread.
 //!
-//! Row groups follow each other in time. Inside a row group like events stand together: by event source, event name and caller,
-//! and only then by time. What a row group's columns and records have in common is then near, which makes files a quarter
-//! smaller and quicker to write, and pages that hold one event name or another can be left out by their statistics. The
-//! figures are in docs/benchmarks.md.
+//! Like events stand together: by event source, event name and caller, and only then by time. What a row group's columns and
+//! records have in common is then near, which makes files a quarter smaller and quicker to write, and row groups and pages that hold
+//! one event name or another can be left out by their statistics. The figures are in docs/benchmarks.md.
 
 use std::fs::File;
 use std::path::Path;
@@ -37,6 +36,8 @@ const PAGE_ROWS: usize = 8192;
 const PAGE_BYTES: usize = 128 << 10;
 /// Bytes of a dictionary where most values are new.
 const DICTIONARY_BYTES: usize = 128 << 10;
+/// Bytes of a dictionary of log files: thousands gave events to a row group, and each of them many.
+const SOURCES_BYTES: usize = 4 << 20;
 /// Records of like events have much in common: small pages would take a tenth more.
 const RECORD_PAGE_BYTES: usize = 1 << 20;
 /// Longest text kept whole in statistics, in bytes.
@@ -77,7 +78,9 @@ fn properties(category: EventCategory) -> WriterProperties {
         .set_column_dictionary_enabled(column("eventjson"), false)
         .set_column_statistics_enabled(column("eventjson"), EnabledStatistics::None)
         .set_column_statistics_enabled(column(PATH), EnabledStatistics::Chunk)
-        .set_column_statistics_enabled(column(VERSION), EnabledStatistics::None);
+        .set_column_statistics_enabled(column(VERSION), EnabledStatistics::None)
+        .set_column_dictionary_page_size_limit(column(PATH), SOURCES_BYTES)
+        .set_column_dictionary_page_size_limit(column(VERSION), SOURCES_BYTES);
     for (path, compression) in lighter(&category.file_schema()) {
         properties = properties.set_column_compression(path, compression);
     }
@@ -124,6 +127,8 @@ fn lighter(schema: &Schema) -> Vec<(ColumnPath, Compression)> {
                 | "sharedeventid"
                 | "eventdata"
                 | "insightdetails"
+                | PATH
+                | VERSION
         )
     };
     let fields = schema.fields().iter().filter(|field| !heavy(field.name()));
@@ -180,8 +185,8 @@ fn leaves(field: &FieldRef) -> usize {
 
 /// Where the columns of a row group come from.
 pub(crate) trait Rows: Sync {
-    /// One column of [`EventCategory::file_schema`] by its index.
-    fn column(&self, index: usize) -> Result<ArrayRef>;
+    /// Hands over one column of [`EventCategory::file_schema`] by its index, whole or in parts that follow each other.
+    fn column(&self, index: usize, take: &mut dyn FnMut(&ArrayRef) -> Result<()>) -> Result<()>;
 }
 
 /// Events of decoded chunks, in the order in which they are to be written.
@@ -193,23 +198,24 @@ pub(crate) struct Decoded<'a> {
 }
 
 impl Rows for Decoded<'_> {
-    fn column(&self, index: usize) -> Result<ArrayRef> {
-        Ok(gather::column(self.chunks, self.category, index, self.order)?)
+    fn column(&self, index: usize, take: &mut dyn FnMut(&ArrayRef) -> Result<()>) -> Result<()> {
+        take(&gather::column(self.chunks, self.category, index, self.order)?)
     }
 }
 
 impl Rows for RecordBatch {
-    fn column(&self, index: usize) -> Result<ArrayRef> {
-        Ok(Arc::clone(RecordBatch::column(self, index)))
+    fn column(&self, index: usize, take: &mut dyn FnMut(&ArrayRef) -> Result<()>) -> Result<()> {
+        take(RecordBatch::column(self, index))
     }
 }
 
-/// Writes row groups, of [`ROW_GROUP_ROWS`] rows at most each, as one data file at `path`; durable but for the folder. Gives
-/// its size in bytes and a statistic a column.
+/// Writes row groups, of [`ROW_GROUP_ROWS`] rows at most each, as one data file at `path`; durable but for the folder. So many of
+/// them are encoded `at_once`. Gives its size in bytes and a statistic a column.
 pub(crate) fn write(
     path: &Path,
     category: EventCategory,
     groups: &[impl Rows],
+    at_once: usize,
 ) -> Result<(u64, Vec<ColumnStatistics>)> {
     let failed = |source| Error::Parquet { path: path.to_path_buf(), source };
     let temporary = disk::temporary(path);
@@ -219,25 +225,31 @@ pub(crate) fn write(
     let writer = ArrowWriter::try_new_with_options(file, Arc::clone(&schema), options).map_err(failed)?;
     let (mut writer, factory) = writer.into_serialized_writer().map_err(failed)?;
 
-    let mut tasks = Vec::with_capacity(groups.len() * schema.fields().len());
-    for (number, rows) in groups.iter().enumerate() {
-        let mut writers = factory.create_column_writers(number).map_err(failed)?.into_iter();
-        for (index, field) in schema.fields().iter().enumerate() {
-            tasks.push((rows, index, field, writers.by_ref().take(leaves(field)).collect::<Vec<_>>()));
+    for (chunk, groups) in groups.chunks(at_once.max(1)).enumerate() {
+        let mut tasks = Vec::with_capacity(groups.len() * schema.fields().len());
+        for (number, rows) in groups.iter().enumerate() {
+            let number = chunk * at_once + number;
+            let mut writers = factory.create_column_writers(number).map_err(failed)?.into_iter();
+            for (index, field) in schema.fields().iter().enumerate() {
+                tasks.push((rows, index, field, writers.by_ref().take(leaves(field)).collect::<Vec<_>>()));
+            }
         }
-    }
-    let mut columns = tasks
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|(rows, index, field, writers)| encode(field, &rows.column(index)?, writers).map_err(failed))
-        .collect::<Result<Vec<Vec<ArrowColumnChunk>>>>()?
-        .into_iter();
-    for _ in groups {
-        let mut group = writer.next_row_group().map_err(failed)?;
-        for chunk in columns.by_ref().take(schema.fields().len()).flatten() {
-            chunk.append_to_row_group(&mut group).map_err(failed)?;
+        let mut columns = tasks
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|(rows, index, field, mut writers)| {
+                rows.column(index, &mut |part| encode(field, part, &mut writers).map_err(failed))?;
+                writers.into_iter().map(ArrowColumnWriter::close).collect::<std::result::Result<_, _>>().map_err(failed)
+            })
+            .collect::<Result<Vec<Vec<ArrowColumnChunk>>>>()?
+            .into_iter();
+        for _ in groups {
+            let mut group = writer.next_row_group().map_err(failed)?;
+            for chunk in columns.by_ref().take(schema.fields().len()).flatten() {
+                chunk.append_to_row_group(&mut group).map_err(failed)?;
+            }
+            group.close().map_err(failed)?;
         }
-        group.close().map_err(failed)?;
     }
     let metadata = writer.finish().map_err(failed)?;
     let file = writer.inner();
@@ -249,12 +261,9 @@ pub(crate) fn write(
 fn encode(
     field: &FieldRef,
     array: &ArrayRef,
-    mut writers: Vec<ArrowColumnWriter>,
-) -> std::result::Result<Vec<ArrowColumnChunk>, ParquetError> {
-    for (leaf, writer) in compute_leaves(field, array)?.iter().zip(&mut writers) {
-        writer.write(leaf)?;
-    }
-    writers.into_iter().map(ArrowColumnWriter::close).collect()
+    writers: &mut [ArrowColumnWriter],
+) -> std::result::Result<(), ParquetError> {
+    compute_leaves(field, array)?.iter().zip(writers).try_for_each(|(leaf, writer)| writer.write(leaf))
 }
 
 fn statistics(category: EventCategory, metadata: &ParquetMetaData) -> Vec<ColumnStatistics> {
@@ -351,7 +360,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.parquet");
         let category = EventCategory::CloudTrail;
-        write(&path, category, &[RecordBatch::new_empty(category.file_schema())]).unwrap();
+        write(&path, category, &[RecordBatch::new_empty(category.file_schema())], 1).unwrap();
         let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
         let columns = reader.metadata().row_group(0).columns();
         let filtered = columns.iter().filter(|column| column.bloom_filter_offset().is_some());

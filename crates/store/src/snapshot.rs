@@ -20,7 +20,7 @@ pub struct EventDataStore {
     pub category: EventCategory,
 }
 
-/// One immutable Parquet file: its row groups follow each other in time, events without a time last.
+/// One immutable Parquet file. Like events stand together in it ([`crate::arrangement`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataFile {
     /// Absolute.

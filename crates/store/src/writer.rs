@@ -283,7 +283,7 @@ impl Writer {
         let arranged = arrangement::of_chunks(chunks, category, order);
         let groups: Vec<Decoded<'_>> =
             arranged.chunks(ROW_GROUP_ROWS).map(|order| Decoded { chunks, category, order }).collect();
-        let (bytes, columns) = parquet_file::write(&path, category, &groups)?;
+        let (bytes, columns) = parquet_file::write(&path, category, &groups, groups.len())?;
         path.parent().map_or(Ok(()), disk::sync_folder)?;
         let lengths: Vec<Vec<usize>> =
             chunks.chunks().iter().map(|chunk| chunk.record_lengths(category).collect()).collect();

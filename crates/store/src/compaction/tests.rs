@@ -20,7 +20,23 @@ fn snapshot(root: &Path) -> Snapshot {
 
 fn batch(files: &[Arc<DataFile>]) -> RecordBatch {
     let merged = Merged::open(files, EventCategory::CloudTrail).unwrap();
-    let columns = (0..merged.schema.fields().len()).map(|index| merged.column(index).unwrap()).collect();
+    let rows: Vec<u32> = (0..files.iter().map(|file| file.rows as u32).sum()).collect();
+    taken(&merged, &rows)
+}
+
+fn taken(merged: &Merged<'_>, rows: &[u32]) -> RecordBatch {
+    let taken = Taken::new(merged, rows);
+    let columns = (0..merged.schema.fields().len()).map(|index| {
+        let mut parts = vec![arrow::array::new_empty_array(merged.schema.field(index).data_type())];
+        taken
+            .column(index, &mut |part| {
+                parts.push(Arc::clone(part));
+                Ok(())
+            })
+            .unwrap();
+        concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap()
+    });
+    let columns = columns.collect();
     RecordBatch::try_new(Arc::clone(&merged.schema), columns).unwrap()
 }
 
@@ -169,6 +185,60 @@ fn an_ingest_merges_when_there_are_many() {
     assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 1, 2]);
 }
 
+#[test]
+fn rows_are_taken_from_many_files_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..5 {
+        let records: Vec<String> =
+            (0..40).map(|record_number| record(&format!("id-{number}-{record_number}"), 1, "agent")).collect();
+        commit(folder.path(), file(&number.to_string(), &records));
+    }
+    let snapshot = snapshot(folder.path());
+    let mut merged = Merged::open(&snapshot.files, EventCategory::CloudTrail).unwrap();
+    let all = batch(&snapshot.files);
+    assert_eq!(all.num_rows(), 200);
+    let mut numbers: Vec<u32> = (0..200).collect();
+    for round in 0..20_usize {
+        // Any order will do, as long as it is always the same.
+        numbers.sort_by_key(|number| (*number as usize * 7919 + round * 104_729) % 211);
+        let rows = &numbers[..round * 10];
+        merged.part = if round % 2 == 0 { PART } else { 500 };
+        let expected = arrow::compute::take_record_batch(&all, &UInt32Array::from(rows.to_vec())).unwrap();
+        assert_eq!(taken(&merged, rows), expected, "{rows:?}");
+    }
+}
+
+#[test]
+fn like_events_of_all_files_stand_together() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..4 {
+        let named = |name: &str| record(&format!("{name}-{number}"), 1, "agent").replace("GetObject", name);
+        commit(folder.path(), file(&number.to_string(), &["PutObject", "GetObject"].map(named)));
+    }
+    let store = Store::open(folder.path()).unwrap();
+    store.compact(&main(&store), When::Always).unwrap();
+    let batch = batch(&store.snapshot(&main(&store)).unwrap().files);
+    let names = batch.column_by_name("eventname").unwrap().as_string_view().iter().flatten().collect::<Vec<_>>();
+    assert_eq!(names, [["GetObject"; 4], ["PutObject"; 4]].concat());
+}
+
+#[test]
+fn row_groups_have_neither_too_many_rows_nor_too_much_json() {
+    let order: Vec<u32> = (0..10).rev().collect();
+    let ends = |weights: [f32; 10]| row_groups(&order, &weights).into_iter().map(|group| group.end).collect::<Vec<_>>();
+    assert_eq!(ends([1.0; 10]), [10]);
+    let half = (ROW_GROUP_JSON / 2.0) as f32;
+    assert_eq!(ends([half; 10]), [2, 4, 6, 8, 10]);
+    let mut one = [1.0; 10];
+    one[3] = half * 6.0;
+    assert_eq!(ends(one), [6, 7, 10], "the fourth row is the seventh of the order");
+    let many: Vec<u32> = (0..ROW_GROUP_ROWS as u32 * 2 + 1).collect();
+    assert_eq!(
+        row_groups(&many, &vec![0.0; many.len()]).iter().map(Range::len).collect::<Vec<_>>(),
+        [ROW_GROUP_ROWS, ROW_GROUP_ROWS, 1]
+    );
+}
+
 fn data_file(rows: u64, json_bytes: u64, time: Option<i64>) -> Arc<DataFile> {
     let bound = time.map(Bound::Int);
     let column = "eventtime".to_owned();
@@ -181,15 +251,20 @@ fn neighbours_are_merged_up_to_a_full_file() {
     let rows = |groups: Vec<Vec<Arc<DataFile>>>| -> Vec<Vec<u64>> {
         groups.into_iter().map(|group| group.into_iter().map(|file| file.rows).collect()).collect()
     };
-    let full = MIN_FILE_ROWS as u64;
     let of = |rows: &[u64]| -> Vec<Arc<DataFile>> { rows.iter().map(|rows| data_file(*rows, 0, Some(1))).collect() };
+    let full = FULL_ROWS;
     assert_eq!(rows(groups(&of(&[5, 6, full, 7, 8, 9, full, 1]), When::Always)), [vec![5, 6], vec![7, 8, 9]]);
-    let half = full / 2;
-    assert_eq!(rows(groups(&of(&[half; 9]), When::Always)), [vec![half; 8]]);
+    let half = MAX_ROWS / 2;
+    assert_eq!(rows(groups(&of(&[half; 5]), When::Always)), [vec![half; 2], vec![half; 2]]);
     let huge: Vec<Arc<DataFile>> = (0..3).map(|_| data_file(1, FULL_JSON, Some(1))).collect();
     assert!(groups(&huge, When::Always).is_empty());
     let timeless = [data_file(1, 0, Some(1)), data_file(2, 0, None), data_file(3, 0, None)];
     assert_eq!(rows(groups(&timeless, When::Always)), [vec![2, 3]]);
+    let few = MIN_FILE_ROWS as u64;
+    let days =
+        [(1, 1), (few, 2), (2, 2), (3, 3), (4, 4)].map(|(rows, days)| data_file(rows, 0, Some(days * 86_400_000)));
+    assert_eq!(rows(groups(&days, When::Always)), [vec![1, few, 2], vec![3, 4]]);
     assert!(groups(&of(&[1; 7]), When::Many).is_empty());
     assert_eq!(rows(groups(&of(&[1, 1, 900, 1, 1, 1, 1, 1, 1]), When::Many)), [vec![1; 8]]);
+    assert!(groups(&of(&[few; 20]), When::Many).is_empty());
 }
