@@ -124,8 +124,10 @@ def load(job):
     """Take the corpus into the engine's own layout."""
     start = time.perf_counter()
     if job["engine"] == "cloudtarn":
-        command = [job["cloudtarn"], "ingest", job["corpus"], "--store", os.path.join(job["store"], "store")]
-        subprocess.run(command, env=engines.limited(job["threads"]), check=True, stdout=sys.stderr)
+        store = ["--store", os.path.join(job["store"], "store")]
+        for command in [["ingest", job["corpus"]], ["compact"]]:
+            command = [job["cloudtarn"], *command, *store]
+            subprocess.run(command, env=engines.limited(job["threads"]), check=True, stdout=sys.stderr)
         version = subprocess.run([job["cloudtarn"], "--version"], capture_output=True, text=True).stdout
         found = {"version": version.strip().split(" ")[-1]}
     else:

@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use arrow::array::ArrayRef;
 use cloudtarn_query::Session;
 use cloudtarn_query::value::Value;
 use futures::StreamExt;
@@ -22,12 +23,22 @@ pub(crate) async fn run(session: &Session, input: impl BufRead, mut out: impl Wr
         let sql = request.get("sql").and_then(Json::as_str).unwrap_or_default();
         let parameters = parameters(&request).with_context(|| format!("line {} of the statements", n + 1))?;
         let start = Instant::now();
-        let mut answer = match answer(session, sql, &parameters).await {
-            Ok((columns, rows)) => json!({"id": id, "columns": columns, "rows": rows}),
-            Err(e) => json!({"id": id, "error": e.to_string()}),
-        };
-        answer["ms"] = json!(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
-        writeln!(out, "{answer}")?;
+        let answer = answer(session, sql, &parameters).await;
+        let ms = json!(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let mut text = match &answer {
+            Ok((columns, _)) => json!({"columns": columns, "id": id, "ms": ms}),
+            Err(e) => json!({"id": id, "error": e.to_string(), "ms": ms}),
+        }
+        .to_string()
+        .into_bytes();
+        if let Ok((_, rows)) = answer {
+            text.pop();
+            text.extend_from_slice(b",\"rows\":[");
+            text.extend_from_slice(&rows);
+            text.extend_from_slice(b"]}");
+        }
+        text.push(b'\n');
+        out.write_all(&text)?;
         out.flush()?;
     }
     Ok(())
@@ -40,21 +51,39 @@ fn parameters(request: &Json) -> Result<Vec<String>> {
     texts.context("\"parameters\" is not an array of texts")
 }
 
+/// Names of the columns, and the rows as JSON arrays with commas between them.
 async fn answer(
     session: &Session,
     sql: &str,
     parameters: &[String],
-) -> cloudtarn_query::Result<(Vec<String>, Vec<Json>)> {
+) -> cloudtarn_query::Result<(Vec<String>, Vec<u8>)> {
     let mut query = session.query_with(sql, parameters).await?;
     let columns = query.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut rows = Vec::new();
     while let Some(batch) = query.next().await {
         let batch = batch?;
         for row in 0..batch.num_rows() {
-            rows.push(Json::Array(batch.columns().iter().map(|c| cell(&Value::of(c, row))).collect()));
+            rows.extend_from_slice(if rows.is_empty() { b"[" } else { b",[" });
+            for (place, column) in batch.columns().iter().enumerate() {
+                if place > 0 {
+                    rows.push(b',');
+                }
+                write_cell(&mut rows, column, row);
+            }
+            rows.push(b']');
         }
     }
     Ok((columns, rows))
+}
+
+/// Text of scalars as it is, everything else by way of its value.
+fn write_cell(out: &mut Vec<u8>, column: &ArrayRef, row: usize) {
+    let text = match Value::of(column, row) {
+        Value::Text(text) | Value::Number(text) | Value::Json(text) => Json::String(text),
+        other => cell(&other),
+    };
+    // Writing into memory does not fail, and every key is text.
+    let _ = serde_json::to_writer(out, &text);
 }
 
 /// A map as JSON text: a row of objects of one key each is how Lake's API writes plain cells.

@@ -1,6 +1,7 @@
 //! The program: CloudTrail Lake on one's own machine.
 
 mod access;
+mod allocator;
 mod batch;
 mod compact;
 mod compare;

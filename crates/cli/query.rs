@@ -91,6 +91,7 @@ pub(crate) fn session(location: &Location, limits: Limits) -> Result<(Runtime, S
 
 /// The threads that queries run on.
 pub(crate) fn threads() -> Result<Runtime> {
+    crate::allocator::keep_memory();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(16 << 20)

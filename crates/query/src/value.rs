@@ -317,7 +317,13 @@ fn date(days: i64) -> String {
 }
 
 fn year(y: i32) -> String {
-    if y < 0 { format!("-{:04}", -y) } else { format!("{y:04}") }
+    let mut text = String::with_capacity(32);
+    if y < 0 {
+        text.push('-');
+    }
+    let y = y.unsigned_abs();
+    push_digits(&mut text, y, y.checked_ilog10().map_or(1, |digits| digits + 1).max(4));
+    text
 }
 
 fn split(v: i64, per_second: i64, digits: usize) -> (i64, i64, usize) {
@@ -339,16 +345,26 @@ fn timestamp(seconds: i64, nanos: i64, digits: usize, zone: Option<&str>) -> Str
     };
     let (offset, name) = zone.map_or((None, String::new()), |z| offset_of(z, &utc));
     let local = offset.map_or(utc, |o| utc + o);
-    format!(
-        "{}-{:02}-{:02} {:02}:{:02}:{:02}{}{name}",
-        year(local.year()),
-        local.month(),
-        local.day(),
-        local.hour(),
-        local.minute(),
-        local.second(),
-        fraction(nanos, digits)
-    )
+    let mut text = year(local.year());
+    for (before, number) in
+        [('-', local.month()), ('-', local.day()), (' ', local.hour()), (':', local.minute()), (':', local.second())]
+    {
+        text.push(before);
+        push_digits(&mut text, number, 2);
+    }
+    if digits > 0 {
+        text.push('.');
+        let unit = 10_i64.pow(9 - digits as u32);
+        push_digits(&mut text, u32::try_from(nanos / unit).unwrap_or_default(), digits as u32);
+    }
+    text + &name
+}
+
+/// A number of so many digits: results have thousands of times, and formatting them takes longer than finding them otherwise.
+fn push_digits(text: &mut String, number: u32, digits: u32) {
+    for digit in (0..digits).rev() {
+        text.push(char::from_digit(number / 10_u32.pow(digit) % 10, 10).unwrap_or('0'));
+    }
 }
 
 /// The zone's offset at that time, and its name with a blank in front.
