@@ -28,6 +28,7 @@ mod like_pattern;
 mod operators;
 mod planning;
 mod record_value;
+mod row_selection;
 mod row_star;
 mod rows;
 mod run_aggregate;

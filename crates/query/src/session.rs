@@ -33,6 +33,7 @@ use crate::interruptible::interruptible;
 use crate::leaders::Leaders;
 use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
+use crate::row_selection::RowSelections;
 use crate::run_aggregate::RunAggregate;
 use crate::semi_join::DistinctSemiJoin;
 use crate::single::Single;
@@ -114,9 +115,10 @@ impl Session {
         if let Some(folder) = &limits.spill {
             runtime = runtime.with_temp_file_path(folder);
         }
+        let runtime = runtime.build_arc()?;
         let mut state = SessionStateBuilder::new()
             .with_config(config)
-            .with_runtime_env(runtime.build_arc()?)
+            .with_runtime_env(Arc::clone(&runtime))
             .with_default_features()
             .with_relation_planners(vec![Arc::new(UnnestPlanner)])
             .with_optimizer_rule(Arc::new(WindowFields))
@@ -125,6 +127,9 @@ impl Session {
             .with_physical_optimizer_rule(Arc::new(Leaders))
             .with_physical_optimizer_rule(Arc::new(BandJoin))
             .with_physical_optimizer_rule(Arc::new(RunAggregate))
+            .with_physical_optimizer_rule(Arc::new(RowSelections {
+                footers: runtime.cache_manager.get_file_metadata_cache(),
+            }))
             .build();
         cloudtarn_functions::register_all(&mut state)?;
         state.register_udf(Arc::new(ScalarUDF::from(LikePattern::new())))?;

@@ -1,0 +1,151 @@
+//! Which rows a scan's conditions leave, told by the columns' dictionaries before any row is read.
+//!
+//! A condition on one column says the same of equal values, and a column chunk has each of its values once, in its
+//! dictionary. So the condition is asked of the dictionary; which rows have those values is then a walk over the runs of
+//! dictionary numbers, which the files' order makes long. DataFusion's row filter makes text of every row first, and compares all of it.
+//! Where a chunk has no dictionary, or not for all of its pages, the row filter does its work as ever.
+
+mod chunk;
+mod source;
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, internal_err};
+use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr, Literal};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, conjunction, split_conjunction};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+
+use self::source::SelectingSource;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct RowSelections {
+    pub(crate) footers: Arc<FileMetadataCache>,
+}
+
+impl PhysicalOptimizerRule for RowSelections {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let selecting = plan.transform_up(|node| match selecting(&node, &self.footers) {
+            Some(scan) => Ok(Transformed::yes(scan)),
+            None => Ok(Transformed::no(node)),
+        })?;
+        Ok(selecting.data)
+    }
+
+    fn name(&self) -> &'static str {
+        "row_selections"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// A scan that asks dictionaries what can be asked of them; `None` if nothing can.
+fn selecting(node: &Arc<dyn ExecutionPlan>, footers: &Arc<FileMetadataCache>) -> Option<Arc<dyn ExecutionPlan>> {
+    let config = node.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
+    let parquet = (config.file_source.as_ref() as &dyn std::any::Any).downcast_ref::<ParquetSource>()?;
+    let predicate = config.file_source.filter()?;
+    let schema = config.file_source.table_schema().file_schema();
+    let mut conditions = Vec::new();
+    let mut others = Vec::new();
+    for conjunct in split_conjunction(&predicate) {
+        match Condition::of(conjunct, schema) {
+            Some(condition) => conditions.push(condition),
+            None => others.push(Arc::clone(conjunct)),
+        }
+    }
+    if conditions.is_empty() {
+        return None;
+    }
+    // What is told by runs leaves fewer rows to what is told bit by bit.
+    conditions.sort_by_key(|condition| condition.data_type == DataType::Boolean);
+    let rest = parquet.with_predicate(conjunction(others));
+    let source = SelectingSource::new(Arc::clone(&config.file_source), Arc::new(rest), conditions, Arc::clone(footers));
+    let mut config = config.clone();
+    config.file_source = Arc::new(source);
+    Some(DataSourceExec::from_data_source(config))
+}
+
+/// A condition on one Parquet column.
+#[derive(Debug, Clone)]
+struct Condition {
+    /// The column's path.
+    path: Vec<String>,
+    data_type: DataType,
+    /// On a batch of one column.
+    expression: Arc<dyn PhysicalExpr>,
+}
+
+impl Condition {
+    fn of(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<Self> {
+        let mut found: Option<(Vec<String>, DataType)> = None;
+        let mut alone = true;
+        let moved = Arc::clone(expression).transform_down(|node| {
+            if let Some(column) = leaf(&node, schema) {
+                alone &= found.as_ref().is_none_or(|known| *known == column);
+                found = Some(column);
+                let value = Arc::new(Column::new("value", 0)) as Arc<dyn PhysicalExpr>;
+                return Ok(Transformed::new(value, true, TreeNodeRecursion::Jump));
+            }
+            // What may say something else the next time, or reads more than one column.
+            alone &= !node.is_volatile_node()
+                && node.downcast_ref::<DynamicFilterPhysicalExpr>().is_none()
+                && node.downcast_ref::<Column>().is_none();
+            Ok(Transformed::no(node))
+        });
+        let (path, data_type) = found.filter(|_| alone)?;
+        // Of times and numbers a row group has thousands, in no runs; page statistics tell more of them.
+        let readable = matches!(data_type, DataType::Utf8View | DataType::Boolean);
+        readable.then_some(Self { path, data_type, expression: moved.ok()?.data })
+    }
+
+    /// Whether it is true of each of `values`, and of NULL.
+    ///
+    /// # Errors
+    /// The expression's own, which may be about values that no row has that other conditions leave.
+    fn ask(&self, values: &ArrayRef) -> Result<(Vec<bool>, bool)> {
+        let null = new_null_array(&self.data_type, 1);
+        let column = concat(&[values, &null])?;
+        let schema = Arc::new(Schema::new(vec![Field::new("value", self.data_type.clone(), true)]));
+        let batch = RecordBatch::try_new(schema, vec![column])?;
+        let holds = self.expression.evaluate(&batch)?.into_array(batch.num_rows())?;
+        let Some(holds) = holds.as_boolean_opt() else { return internal_err!("a condition is boolean") };
+        let mut holds: Vec<bool> = (0..holds.len()).map(|row| holds.is_valid(row) && holds.value(row)).collect();
+        let null = holds.pop().unwrap_or_default();
+        Ok((holds, null))
+    }
+}
+
+/// The Parquet column that an expression is, and its type.
+fn leaf(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<(Vec<String>, DataType)> {
+    if let Some(column) = expression.downcast_ref::<Column>() {
+        let field = schema.field_with_name(column.name()).ok()?;
+        return (!field.data_type().is_nested()).then(|| (vec![column.name().to_owned()], field.data_type().clone()));
+    }
+    let call = expression.downcast_ref::<ScalarFunctionExpr>().filter(|call| call.name() == "get_field")?;
+    let (of, names) = call.args().split_first()?;
+    let root = of.downcast_ref::<Column>()?.name();
+    let mut path = vec![root.to_owned()];
+    let mut data_type = schema.field_with_name(root).ok()?.data_type();
+    for name in names {
+        let name = name.downcast_ref::<Literal>()?.value().try_as_str()??;
+        let DataType::Struct(fields) = data_type else { return None };
+        data_type = fields.iter().find(|field| field.name() == name)?.data_type();
+        path.push(name.to_owned());
+    }
+    (!data_type.is_nested()).then(|| (path, data_type.clone()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! A Parquet source that looks at dictionaries before it opens a file.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, internal_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
+use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileSource};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_plan::DisplayFormatType;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion_datasource::morsel::{MorselPlan, MorselPlanner, Morselizer};
+use object_store::ObjectStore;
+use parquet::arrow::arrow_reader::RowSelection;
+use parquet::file::metadata::ParquetMetaData;
+
+use super::Condition;
+use super::chunk::{Chunk, Found};
+use crate::data_file;
+
+/// See the module.
+pub(super) struct SelectingSource {
+    /// With all conditions.
+    whole: Arc<dyn FileSource>,
+    /// Without those that dictionaries tell.
+    rest: Arc<dyn FileSource>,
+    conditions: Arc<[Condition]>,
+    footers: Arc<FileMetadataCache>,
+}
+
+impl SelectingSource {
+    pub(super) fn new(
+        whole: Arc<dyn FileSource>,
+        rest: Arc<dyn FileSource>,
+        conditions: Vec<Condition>,
+        footers: Arc<FileMetadataCache>,
+    ) -> Self {
+        Self { whole, rest, conditions: conditions.into(), footers }
+    }
+}
+
+impl FileSource for SelectingSource {
+    fn create_file_opener(&self, _: Arc<dyn ObjectStore>, _: &FileScanConfig, _: usize) -> Result<Arc<dyn FileOpener>> {
+        internal_err!("data files are read morsel by morsel")
+    }
+
+    fn create_morselizer(
+        &self,
+        object_store: Arc<dyn ObjectStore>,
+        config: &FileScanConfig,
+        partition: usize,
+    ) -> Result<Box<dyn Morselizer>> {
+        let counter = |name: &'static str| MetricBuilder::new(self.metrics()).counter(name, partition);
+        Ok(Box::new(Selecting {
+            of: Arc::new(Sources {
+                whole: self.whole.create_morselizer(Arc::clone(&object_store), config, partition)?,
+                rest: self.rest.create_morselizer(object_store, config, partition)?,
+                conditions: Arc::clone(&self.conditions),
+                footers: Arc::clone(&self.footers),
+                bytes: counter("bytes_scanned"),
+                pruned: counter("pushdown_rows_pruned"),
+            }),
+        }))
+    }
+
+    fn table_schema(&self) -> &TableSchema {
+        self.whole.table_schema()
+    }
+
+    fn with_batch_size(&self, batch_size: usize) -> Arc<dyn FileSource> {
+        Arc::new(Self {
+            whole: self.whole.with_batch_size(batch_size),
+            rest: self.rest.with_batch_size(batch_size),
+            conditions: Arc::clone(&self.conditions),
+            footers: Arc::clone(&self.footers),
+        })
+    }
+
+    fn filter(&self) -> Option<Arc<dyn PhysicalExpr>> {
+        self.whole.filter()
+    }
+
+    fn projection(&self) -> Option<&ProjectionExprs> {
+        self.whole.projection()
+    }
+
+    fn metrics(&self) -> &ExecutionPlanMetricsSet {
+        self.whole.metrics()
+    }
+
+    fn file_type(&self) -> &str {
+        self.whole.file_type()
+    }
+
+    fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.whole.fmt_extra(t, f)?;
+        let columns: Vec<String> = self.conditions.iter().map(|condition| condition.path.join(".")).collect();
+        write!(f, ", dictionaries=[{}]", columns.join(", "))
+    }
+
+    fn supports_repartitioning(&self) -> bool {
+        self.whole.supports_repartitioning()
+    }
+
+    fn reorder_files(&self, files: Vec<PartitionedFile>) -> Vec<PartitionedFile> {
+        self.whole.reorder_files(files)
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.whole.apply_expressions(f)
+    }
+}
+
+#[derive(Debug)]
+struct Selecting {
+    of: Arc<Sources>,
+}
+
+#[derive(Debug)]
+struct Sources {
+    whole: Box<dyn Morselizer>,
+    rest: Box<dyn Morselizer>,
+    conditions: Arc<[Condition]>,
+    footers: Arc<FileMetadataCache>,
+    bytes: Count,
+    pruned: Count,
+}
+
+impl Morselizer for Selecting {
+    fn plan_file(&self, file: PartitionedFile) -> Result<Box<dyn MorselPlanner>> {
+        Ok(Box::new(Planner { of: Arc::clone(&self.of), file }))
+    }
+}
+
+#[derive(Debug)]
+struct Planner {
+    of: Arc<Sources>,
+    file: PartitionedFile,
+}
+
+impl MorselPlanner for Planner {
+    fn plan(self: Box<Self>) -> Result<Option<MorselPlan>> {
+        let Self { of, file } = *self;
+        let Some((access, exact)) = of.select(&file)? else { return Ok(None) };
+        let file = file.with_extension(access);
+        let source = if exact { &of.rest } else { &of.whole };
+        Ok(Some(MorselPlan::new().with_planners(vec![source.plan_file(file)?])))
+    }
+}
+
+impl Sources {
+    /// The rows of a file that are to be read, and whether the conditions are true of all of them; `None` if there are none.
+    fn select(&self, file: &PartitionedFile) -> Result<Option<(ParquetAccessPlan, bool)>> {
+        let footer = data_file::footer(file, self.footers.as_ref())?;
+        let groups = footer.row_groups();
+        let mut access = match file.extension::<ParquetAccessPlan>() {
+            Some(access) => access.clone(),
+            None => ParquetAccessPlan::new_all(groups.len()),
+        };
+        if access.len() != groups.len() {
+            return internal_err!("`{}` has {} row groups", file.object_meta.location, groups.len());
+        }
+        let columns: Vec<_> = self.conditions.iter().map(|condition| leaf(&footer, &condition.path)).collect();
+        let mut open = data_file::open(file)?;
+        let (mut exact, mut some) = (true, false);
+        for (number, group) in groups.iter().enumerate() {
+            // As DataFusion tells whose a row group is, where a file is several partitions'.
+            let first = group.column(0);
+            let first = first.dictionary_page_offset().unwrap_or_else(|| first.data_page_offset());
+            let ours = file.range.as_ref().is_none_or(|range| range.contains(first));
+            if !ours || !access.should_scan(number) {
+                continue;
+            }
+            let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+            let mut left: Option<Vec<Range<usize>>> = None;
+            let mut bytes = 0;
+            for (condition, column) in self.conditions.iter().zip(&columns) {
+                if left.as_ref().is_some_and(Vec::is_empty) {
+                    break;
+                }
+                let found = match column {
+                    Some(column) => {
+                        let metadata = group.column(*column);
+                        let size = file.object_meta.size;
+                        let chunk = Chunk { file: &mut open, size, metadata, rows, bytes: &mut bytes };
+                        chunk.find(condition, left.as_deref())
+                    }
+                    None => Found::Unknown,
+                };
+                match found {
+                    Found::All => {}
+                    Found::Rows(rows) => left = Some(left.map_or(rows.clone(), |left| common(&left, &rows))),
+                    Found::Unknown => exact = false,
+                }
+            }
+            self.bytes.add(bytes);
+            let Some(left) = left else {
+                some = true;
+                continue;
+            };
+            let count: usize = left.iter().map(Range::len).sum();
+            self.pruned.add(rows - count);
+            if count == 0 {
+                access.skip(number);
+                continue;
+            }
+            some = true;
+            if count < rows {
+                access.scan_selection(number, RowSelection::from_consecutive_ranges(left.into_iter(), rows));
+            }
+        }
+        Ok(some.then_some((access, exact)))
+    }
+}
+
+/// The number of a Parquet column.
+fn leaf(footer: &ParquetMetaData, path: &[String]) -> Option<usize> {
+    let columns = footer.file_metadata().schema_descr().columns();
+    columns.iter().position(|column| column.path().parts() == path)
+}
+
+/// What two lists of ranges in ascending order have in common.
+fn common(left: &[Range<usize>], right: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut both = Vec::new();
+    let (mut l, mut r) = (0, 0);
+    while let (Some(a), Some(b)) = (left.get(l), right.get(r)) {
+        let range = a.start.max(b.start)..a.end.min(b.end);
+        if !range.is_empty() {
+            both.push(range);
+        }
+        if a.end <= b.end {
+            l += 1;
+        } else {
+            r += 1;
+        }
+    }
+    both
+}
