@@ -1,4 +1,4 @@
-//! `cloudtarn compact`: few large data files instead of many small ones.
+//! `cloudtarn compact`: few large data files instead of many smaller ones.
 
 use std::io::Write;
 
@@ -14,7 +14,11 @@ use crate::units;
   cloudtarn compact
   cloudtarn compact --store /evidence/case-7 --eds default
 
-Queries go on meanwhile and see the same events. Ingests do this by themselves where they leave many small files.")]
+Files that lie next to each other in time become one of up to a million events, with like events of all of them together:
+questions that read few kinds of events then open few row groups. A store of ten million events takes half a minute and 550 MB.
+
+Queries go on meanwhile and see the same events. Ingests merge by themselves where they leave many small files, but do not
+write large ones again.")]
 pub(crate) struct Args {
     #[command(flatten)]
     location: Location,

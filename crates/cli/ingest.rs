@@ -1,6 +1,7 @@
 //! `cloudtarn ingest`.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use cloudtarn_ingest::{Options, Problem, Progress, Summary};
 use cloudtarn_source::{Day, Filter, Kind, Source};
+use cloudtarn_store::Store;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::Notify;
 
@@ -24,6 +26,9 @@ const SOME_BROKEN: u8 = 3;
 pub(crate) const INTERRUPTED: u8 = 130;
 /// How many problems of a kind are printed; the rest is counted.
 const SHOWN: usize = 20;
+
+/// Data files that are worth a word about merging them.
+const MANY_FILES: u64 = 8;
 
 /// The command line of `ingest`.
 #[derive(Debug, clap::Args)]
@@ -130,6 +135,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let started = Instant::now();
         let summary = ingest(&sources, &options, &stop).await?;
         report(&summary, started.elapsed());
+        advise(&options.store);
         if args.follow && !stop.is_set() {
             return follow(args, &sources, &options, &stop).await;
         }
@@ -320,6 +326,20 @@ impl Drop for Finish {
 
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Says when merging would help: the data files of an ingest are as large as its memory allows, no larger.
+fn advise(folder: &Path) {
+    let mergeable = || -> cloudtarn_store::Result<u64> {
+        let store = Store::open(folder)?;
+        store.event_data_stores()?.iter().map(|eds| store.mergeable(eds)).sum()
+    };
+    if let Ok(files) = mergeable()
+        && files >= MANY_FILES
+    {
+        let files = units::count(files);
+        say(&format!("`cloudtarn compact` would merge {files} data files, and questions would be answered sooner"));
+    }
 }
 
 fn report(summary: &Summary, elapsed: Duration) {

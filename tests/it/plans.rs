@@ -17,7 +17,7 @@ fn plan(store: &std::path::Path, sql: &str) -> String {
         let cut = scan.map_or(line.to_owned(), |at| format!("DataSourceExec: {}", &line[at..]));
         let cut =
             cut.replace(", required_guarantees=[]", "").replace(", file_type=parquet, predicate=", "\n  predicate=");
-        lines.push(cut.replace(", pruning_predicate=", "\n  pruning="));
+        lines.push(cut.replace(", pruning_predicate=", "\n  pruning=").replace(", dictionaries=", "\n  dictionaries="));
     }
     lines.join("\n")
 }
@@ -47,21 +47,25 @@ fn names_sources_accounts_and_regions_prune() {
 DataSourceExec: projection=[eventid]
   predicate=eventname@4 = GetObject AND eventsource@3 = s3.amazonaws.com
   pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= GetObject AND GetObject <= eventname_max@1 AND eventsource_null_count@6 != row_count@3 AND eventsource_min@4 <= s3.amazonaws.com AND s3.amazonaws.com <= eventsource_max@5, required_guarantees=[eventname in (GetObject), eventsource in (s3.amazonaws.com)]
+  dictionaries=[eventname, eventsource]
 ");
         insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE recipientAccountId = '111122223333' AND awsRegion IN ('us-east-1', 'eu-west-1')"), @r"
 DataSourceExec: projection=[eventid]
   predicate=recipientaccountid@20 = 111122223333 AND (awsregion@5 = us-east-1 OR awsregion@5 = eu-west-1)
   pruning=recipientaccountid_null_count@2 != row_count@3 AND recipientaccountid_min@0 <= 111122223333 AND 111122223333 <= recipientaccountid_max@1 AND (awsregion_null_count@6 != row_count@3 AND awsregion_min@4 <= us-east-1 AND us-east-1 <= awsregion_max@5 OR awsregion_null_count@6 != row_count@3 AND awsregion_min@4 <= eu-west-1 AND eu-west-1 <= awsregion_max@5), required_guarantees=[awsregion in (eu-west-1, us-east-1), recipientaccountid in (111122223333)]
+  dictionaries=[recipientaccountid, awsregion]
 ");
         insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE eventName LIKE 'Delete%'"), @r"
 DataSourceExec: projection=[eventid]
   predicate=eventname@4 LIKE Delete%
   pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= Deletf AND Delete <= eventname_max@1
+  dictionaries=[eventname]
 ");
         insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE json_extract_scalar(eventJson, '$.eventName') = 'GetObject'"), @r"
 DataSourceExec: projection=[eventid]
   predicate=eventname@4 = GetObject
   pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= GetObject AND GetObject <= eventname_max@1, required_guarantees=[eventname in (GetObject)]
+  dictionaries=[eventname]
 ");
     });
 }
@@ -104,6 +108,7 @@ DataSourceExec: projection=[requestparameters], file_type=parquet
 DataSourceExec: projection=[eventname, responseelements]
   predicate=eventname@4 = CreateAccessKey
   pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= CreateAccessKey AND CreateAccessKey <= eventname_max@1, required_guarantees=[eventname in (CreateAccessKey)]
+  dictionaries=[eventname]
 ");
         insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.eventSource'), json_extract_scalar(eventJson, '$.userIdentity.arn') FROM $EDS_ID"), @r"
 DataSourceExec: projection=[eventsource@3 as _col0, get_field(useridentity@1, arn) as _col1], file_type=parquet
@@ -118,6 +123,7 @@ DataSourceExec: projection=[json_extract_scalar($map_nested(responseelements@11,
 DataSourceExec: projection=[requestparameters]
   predicate=eventname@4 = GetObject
   pruning=eventname_null_count@2 != row_count@3 AND eventname_min@0 <= GetObject AND GetObject <= eventname_max@1, required_guarantees=[eventname in (GetObject)]
+  dictionaries=[eventname]
 ");
         // A column of that name that is another one.
         insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.requestParameters.key') FROM (SELECT userAgent AS eventJson, requestParameters FROM $EDS_ID) AS t"), @r"
@@ -176,6 +182,7 @@ DataSourceExec: projection=[eventid]
             @r"
 DataSourceExec: projection=[get_field(useridentity@1, arn) as arn]
   predicate=get_field(useridentity@1, type) = Root
+  dictionaries=[useridentity.type]
 "
         );
         // Files whose times exclude every row are not opened.

@@ -107,12 +107,19 @@ pub(crate) fn compact(
         compacted.made += 1;
         compacted.made_bytes += made.bytes;
         compacted.events += made.rows;
+        // At once: room for the whole store twice is more than a disk may have.
+        compacted.removed += lease::remove_retired(root, catalogue)?;
     }
-    compacted.removed = lease::remove_retired(root, catalogue)?;
+    compacted.removed += lease::remove_retired(root, catalogue)?;
     Ok(compacted)
 }
 
-/// Files that are to become one, or a few, in the order of time.
+/// How many of the files a merge would take in if it were asked for.
+pub(crate) fn mergeable(files: &[Arc<DataFile>]) -> u64 {
+    groups(files, When::Always).iter().map(|group| group.len() as u64).sum()
+}
+
+/// Files that are to become one each, in the order of time.
 fn groups(files: &[Arc<DataFile>], when: When) -> Vec<Vec<Arc<DataFile>>> {
     let mut groups = Vec::new();
     let mut group: Vec<Arc<DataFile>> = Vec::new();

@@ -162,7 +162,15 @@ impl Store {
         })
     }
 
-    /// Merges the small data files of an event data store. Readers see the same events before, during and after; merged files
+    /// How many data files of an event data store [`Self::compact`] would merge.
+    ///
+    /// # Errors
+    /// The catalogue's.
+    pub fn mergeable(&self, store: &EventDataStore) -> Result<u64> {
+        Ok(compaction::mergeable(&self.snapshot(store)?.files))
+    }
+
+    /// Merges the data files of an event data store that have less than a million events or so. Readers see the same events before, during and after; merged files
     /// are removed when no snapshot that sees them is held any more, by this or a later call or ingest.
     ///
     /// # Errors

@@ -1,7 +1,11 @@
 //! `count(DISTINCT text)` over all rows. Ids and names are kept as their bits, which are a quarter of the text and quick to
 //! compare; DataFusion keeps text.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::mem::size_of;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
 use arrow::datatypes::DataType;
@@ -10,11 +14,10 @@ use datafusion_expr::Accumulator;
 
 use super::packed::{Packed, pack};
 
-/// Values from which on a set has parts, each of which fits into a processor's cache.
-const LARGE: usize = 1 << 16;
-const PARTS: usize = 256;
-/// Values that wait to be put into their part at once.
-const WAITING: usize = 256;
+/// Values that are sorted at once.
+const RUN: usize = 1 << 17;
+/// Bytes of a value.
+const WIDTH: usize = size_of::<u128>();
 
 /// A set of texts.
 #[derive(Debug, Default)]
@@ -68,11 +71,7 @@ impl Accumulator for DistinctCount {
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
         let [uuids, shorts, others] = states else { return internal_err!("a state of {} columns", states.len()) };
         for (states, bits) in [(uuids, &mut self.uuids), (shorts, &mut self.shorts)] {
-            for state in states.as_binary::<i64>().iter().flatten() {
-                let (values, _) = state.as_chunks::<{ size_of::<u128>() }>();
-                bits.reserve(values.len());
-                values.iter().for_each(|value| bits.insert(u128::from_le_bytes(*value)));
-            }
+            bits.others.push(Arc::clone(states));
         }
         for texts in others.as_list::<i32>().iter().flatten() {
             self.offer(texts.as_string_view());
@@ -91,83 +90,96 @@ impl Accumulator for DistinctCount {
     }
 }
 
-/// A set of numbers that does not leave the cache for each of them.
+/// A set of numbers, as sorted runs. A sorted run has no room to spare, and what comes of several threads is counted by walking
+/// over all runs at once, without another set.
 #[derive(Debug, Default)]
 struct Bits {
-    /// All of them, until they are many.
-    few: HashSet<u128>,
-    parts: Vec<Part>,
-}
-
-#[derive(Debug, Default)]
-struct Part {
-    known: HashSet<u128>,
-    waiting: Vec<u128>,
-}
-
-impl Part {
-    fn settle(&mut self) {
-        self.known.extend(self.waiting.drain(..));
-    }
+    /// What came last, in any order.
+    new: Vec<u128>,
+    /// Each without duplicates, and less than half as long as the one before.
+    runs: Vec<Vec<u128>>,
+    /// Runs of other sets, as [`Self::into_bytes`] gives them.
+    others: Vec<ArrayRef>,
 }
 
 impl Bits {
-    /// Makes room for many values at once.
-    fn reserve(&mut self, more: usize) {
-        if self.parts.is_empty() && more >= LARGE {
-            self.part();
-        }
-        self.parts.iter_mut().for_each(|part| part.known.reserve(more / PARTS));
-    }
-
-    fn part(&mut self) {
-        self.parts.resize_with(PARTS, Part::default);
-        std::mem::take(&mut self.few).into_iter().for_each(|value| self.insert(value));
-    }
-
     fn insert(&mut self, value: u128) {
-        if self.parts.is_empty() {
-            self.few.insert(value);
-            if self.few.len() >= LARGE {
-                self.part();
-            }
+        self.new.push(value);
+        if self.new.len() >= RUN {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.new.is_empty() {
             return;
         }
-        let mixed = (value as u64 ^ (value >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let part = &mut self.parts[(mixed >> 56) as usize];
-        part.waiting.push(value);
-        if part.waiting.len() >= WAITING {
-            part.settle();
+        self.new.sort_unstable();
+        self.new.dedup();
+        let mut run = self.new.clone();
+        self.new.clear();
+        while let Some(mut last) = self.runs.pop_if(|last| last.len() <= 2 * run.len()) {
+            last.reserve_exact(run.len());
+            last.append(&mut run);
+            // Finds the two runs, and merges them.
+            last.sort();
+            last.dedup();
+            run = last;
         }
+        self.runs.push(run);
     }
 
+    /// Counts each value once.
     fn len(&mut self) -> usize {
-        self.parts.iter_mut().for_each(Part::settle);
-        self.few.len() + self.parts.iter().map(|part| part.known.len()).sum::<usize>()
+        self.settle();
+        let others = self.others.iter().flat_map(|others| others.as_binary::<i64>().iter().flatten());
+        let values = |bytes: &[u8; WIDTH]| u128::from_le_bytes(*bytes);
+        let mut runs: Vec<Box<dyn Iterator<Item = u128> + '_>> = Vec::new();
+        for run in others.flat_map(|bytes| bytes.as_chunks::<WIDTH>().0.chunk_by(move |a, b| values(a) < values(b))) {
+            runs.push(Box::new(run.iter().map(values)));
+        }
+        for run in &self.runs {
+            runs.push(Box::new(run.iter().copied()));
+        }
+        let mut heads: BinaryHeap<_> =
+            runs.iter_mut().enumerate().filter_map(|(run, values)| Some(Reverse((values.next()?, run)))).collect();
+        let (mut count, mut last) = (0, None);
+        while let Some(mut head) = heads.peek_mut() {
+            let Reverse((value, run)) = *head;
+            count += usize::from(last != Some(value));
+            last = Some(value);
+            match runs[run].next() {
+                Some(next) => *head = Reverse((next, run)),
+                None => {
+                    PeekMut::pop(head);
+                }
+            }
+        }
+        count
     }
 
-    /// Each value once, as 16 bytes, little-endian.
+    /// All runs one after the other, 16 bytes a value, little-endian.
     fn into_bytes(mut self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.len() * size_of::<u128>());
-        let parts = self.parts.into_iter().map(|part| part.known);
-        for set in std::iter::once(self.few).chain(parts) {
-            set.into_iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+        self.settle();
+        let mut bytes = Vec::with_capacity(self.runs.iter().map(Vec::len).sum::<usize>() * WIDTH);
+        for run in self.runs {
+            run.into_iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+        }
+        for others in &self.others {
+            others.as_binary::<i64>().iter().flatten().for_each(|runs| bytes.extend_from_slice(runs));
         }
         bytes
     }
 
     fn size(&self) -> usize {
-        let set = |set: &HashSet<u128>| set.capacity() * 8 / 7 * (size_of::<u128>() + 1);
-        let parts = self.parts.iter().map(|part| set(&part.known) + part.waiting.capacity() * size_of::<u128>());
-        set(&self.few) + parts.sum::<usize>() + self.parts.capacity() * size_of::<Part>()
+        let others: usize = self.others.iter().map(Array::get_array_memory_size).sum();
+        others + (self.new.capacity() + self.runs.iter().map(Vec::capacity).sum::<usize>()) * WIDTH
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use std::sync::Arc;
 
     use super::*;
 
@@ -198,6 +210,11 @@ mod tests {
             let state: Vec<ArrayRef> = part.state().unwrap().iter().map(|s| s.to_array().unwrap()).collect();
             all.merge_batch(&state).unwrap();
         }
+        // A state of what was merged has all of it.
+        let mut again = DistinctCount::default();
+        let states = std::mem::take(&mut all).state().unwrap();
+        again.merge_batch(&states.iter().map(|s| s.to_array().unwrap()).collect::<Vec<_>>()).unwrap();
+        all = again;
         // Of 450,000 numbers three of four are text.
         assert_eq!(all.evaluate().unwrap(), ScalarValue::Int64(Some(337_500)));
         assert_eq!(all.evaluate().unwrap(), ScalarValue::Int64(Some(337_500)));
