@@ -107,6 +107,8 @@ impl Session {
         options.execution.time_zone = Some("UTC".to_owned());
         options.execution.parquet.pushdown_filters = true;
         options.execution.parquet.reorder_filters = true;
+        // Scans are divided between threads where they are planned.
+        options.optimizer.repartition_file_scans = false;
         // Ours were asked when the scan was planned.
         options.execution.parquet.bloom_filter_on_read = false;
         let mut runtime = RuntimeEnvBuilder::new()

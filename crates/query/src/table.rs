@@ -16,7 +16,7 @@ use datafusion::common::{Column, ColumnStatistics, DFSchema, Result, ScalarValue
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, lit};
@@ -319,23 +319,28 @@ fn begins_after(file: &PartitionedFile, schema: &Schema, oldest: i64) -> bool {
     matches!(first, Some(ScalarValue::TimestampMillisecond(Some(first), _)) if first >= oldest)
 }
 
-/// As many groups as there are threads, of about the same size, each in the order of time.
+/// Files for each thread that let the threads take turns.
+const TURNS: usize = 4;
+/// Bytes from which on a file may be divided between threads.
+const DIVISIBLE: usize = 10 << 20;
+
+/// As many groups as there are threads, each in the order of time. Where files are many, neighbours are in different groups: who
+/// looks for the latest reads the latest files first then, on all threads.
 fn groups(files: Vec<PartitionedFile>, threads: usize) -> Vec<FileGroup> {
-    let total: u64 = files.iter().map(|file| file.object_meta.size).sum();
-    let share = total.div_ceil(threads.max(1) as u64).max(1);
-    let mut groups: Vec<Vec<PartitionedFile>> = vec![Vec::new()];
-    let mut filled = 0;
-    for file in files {
-        if filled >= share && groups.len() < threads {
-            groups.push(Vec::new());
-            filled = 0;
+    let threads = threads.max(1);
+    if files.len() >= TURNS * threads || threads == 1 {
+        let mut groups = vec![Vec::new(); threads];
+        for (turn, file) in files.into_iter().enumerate() {
+            groups[turn % threads].push(file);
         }
-        filled += file.object_meta.size;
-        if let Some(group) = groups.last_mut() {
-            group.push(file);
-        }
+        return groups.into_iter().map(FileGroup::new).collect();
     }
-    groups.into_iter().map(FileGroup::new).collect()
+    let whole = vec![FileGroup::new(files)];
+    let divided = FileGroupPartitioner::new()
+        .with_target_partitions(threads)
+        .with_repartition_file_min_size(DIVISIBLE)
+        .repartition_file_groups(&whole);
+    divided.unwrap_or(whole)
 }
 
 fn statistics(file: &DataFile, schema: &Schema) -> Statistics {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
@@ -12,7 +13,9 @@ use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileSour
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
 use datafusion::physical_expr::projection::ProjectionExprs;
+use datafusion::physical_optimizer::pruning::FilePruner;
 use datafusion::physical_plan::DisplayFormatType;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion_datasource::morsel::{MorselPlan, MorselPlanner, Morselizer};
@@ -63,6 +66,11 @@ impl FileSource for SelectingSource {
                 rest: self.rest.create_morselizer(object_store, config, partition)?,
                 conditions: Arc::clone(&self.conditions),
                 footers: Arc::clone(&self.footers),
+                moving: self
+                    .rest
+                    .filter()
+                    .filter(moves)
+                    .map(|filter| (filter, Arc::clone(self.table_schema().file_schema()))),
                 bytes: counter("bytes_scanned"),
                 pruned: counter("pushdown_rows_pruned"),
             }),
@@ -120,6 +128,11 @@ impl FileSource for SelectingSource {
     }
 }
 
+/// Whether a condition has parts that change while the query runs.
+fn moves(condition: &Arc<dyn PhysicalExpr>) -> bool {
+    condition.exists(|part| Ok(part.downcast_ref::<DynamicFilterPhysicalExpr>().is_some())).unwrap_or_default()
+}
+
 #[derive(Debug)]
 struct Selecting {
     of: Arc<Sources>,
@@ -131,6 +144,8 @@ struct Sources {
     rest: Box<dyn Morselizer>,
     conditions: Arc<[Condition]>,
     footers: Arc<FileMetadataCache>,
+    /// The other conditions, where some of them change while the query runs.
+    moving: Option<(Arc<dyn PhysicalExpr>, SchemaRef)>,
     bytes: Count,
     pruned: Count,
 }
@@ -150,6 +165,9 @@ struct Planner {
 impl MorselPlanner for Planner {
     fn plan(self: Box<Self>) -> Result<Option<MorselPlan>> {
         let Self { of, file } = *self;
+        if of.is_past(&file)? {
+            return Ok(None);
+        }
         let Some((access, exact)) = of.select(&file)? else { return Ok(None) };
         let file = file.with_extension(access);
         let source = if exact { &of.rest } else { &of.whole };
@@ -158,6 +176,13 @@ impl MorselPlanner for Planner {
 }
 
 impl Sources {
+    /// Whether what the query has found by now leaves nothing to find in a file: a sort of the latest has later ones, say.
+    fn is_past(&self, file: &PartitionedFile) -> Result<bool> {
+        let Some((filter, schema)) = &self.moving else { return Ok(false) };
+        let pruner = FilePruner::try_new(Arc::clone(filter), schema, file, Count::new());
+        pruner.map_or(Ok(false), |mut pruner| pruner.should_prune())
+    }
+
     /// The rows of a file that are to be read, and whether the conditions are true of all of them; `None` if there are none.
     fn select(&self, file: &PartitionedFile) -> Result<Option<(ParquetAccessPlan, bool)>> {
         let footer = data_file::footer(file, self.footers.as_ref())?;
