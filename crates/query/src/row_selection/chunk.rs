@@ -143,8 +143,8 @@ impl Chunk<'_> {
                 let (runs, tail) = tail.split_at_checked(u32::from_le_bytes(*length) as usize)?;
                 rest = tail;
                 let width = u16::BITS - levels.unsigned_abs().leading_zeros();
-                hybrid(runs, width, rows, |level, count| {
-                    let here = i64::from(level) == i64::from(levels);
+                let there = |level| Some(i64::from(level) == i64::from(levels));
+                hybrid(runs, width, rows, there, |here, count| {
                     match valid.last_mut() {
                         Some((last, rows)) if *last == here => *rows += count,
                         _ => valid.push((here, count)),
@@ -163,9 +163,8 @@ impl Chunk<'_> {
                 }
                 Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY if !boolean => {
                     let (width, runs) = rest.split_first()?;
-                    hybrid(runs, u32::from(*width), present, |number, count| {
-                        rows.push(*holds.get(number as usize)?, count)
-                    })?;
+                    let holds = |number| holds.get(number as usize).copied();
+                    hybrid(runs, u32::from(*width), present, holds, |holds, count| rows.push(holds, count))?;
                 }
                 _ => return None,
             }
@@ -313,8 +312,15 @@ impl Ranges {
     }
 }
 
-/// Hands over `count` numbers of `width` bits each as runs; `None` where there are fewer, or `each` says so.
-fn hybrid(data: &[u8], width: u32, count: usize, mut each: impl FnMut(u32, usize) -> Option<()>) -> Option<()> {
+/// Hands over what `map` makes of `count` numbers of `width` bits each, as runs; `None` where there are fewer, or `map` or `each`
+/// says so.
+fn hybrid<T: Copy + PartialEq>(
+    data: &[u8],
+    width: u32,
+    count: usize,
+    map: impl Fn(u32) -> Option<T>,
+    mut each: impl FnMut(T, usize) -> Option<()>,
+) -> Option<()> {
     if width > 32 {
         return None;
     }
@@ -338,7 +344,7 @@ fn hybrid(data: &[u8], width: u32, count: usize, mut each: impl FnMut(u32, usize
             if now == 0 {
                 return None;
             }
-            each(value, now)?;
+            each(map(value)?, now)?;
             left -= now;
             continue;
         }
@@ -351,25 +357,24 @@ fn hybrid(data: &[u8], width: u32, count: usize, mut each: impl FnMut(u32, usize
             return None;
         }
         let mask = (1_u64 << width) - 1;
-        let (mut run, mut rows) = (None, 0);
+        let mut run: Option<(T, usize)> = None;
         for number in 0..now {
             let bit = number * width as usize;
-            let value = match packed.get(bit / 8..bit / 8 + 8).and_then(|word| word.first_chunk::<8>()) {
+            let word = match packed[bit / 8..].first_chunk::<8>() {
                 Some(word) => u64::from_le_bytes(*word),
                 None => packed[bit / 8..].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
             };
-            let value = (value >> (bit % 8) & mask) as u32;
-            match run {
-                Some(same) if same == value => rows += 1,
+            let value = map((word >> (bit % 8) & mask) as u32)?;
+            match &mut run {
+                Some((same, rows)) if *same == value => *rows += 1,
                 _ => {
-                    if let Some(value) = run.replace(value) {
+                    if let Some((value, rows)) = run.replace((value, 1)) {
                         each(value, rows)?;
                     }
-                    rows = 1;
                 }
             }
         }
-        if let Some(value) = run {
+        if let Some((value, rows)) = run {
             each(value, rows)?;
         }
         left -= now;
