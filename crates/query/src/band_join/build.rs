@@ -10,6 +10,7 @@ use arrow::compute::{and, cast, filter_record_batch, take};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::hash_utils::{RandomState, create_hashes};
+use datafusion::common::utils::memory::get_record_batch_memory_size;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_expr::PhysicalExpr;
@@ -85,7 +86,7 @@ impl Build {
             };
             let (above, below) = (above.and_then(in_order), below.and_then(in_order));
             let values = [&above, &below].iter().filter(|values| values.is_some()).count() * 8;
-            memory.try_resize(rows.get_array_memory_size() + order.len() * (4 + values) + groups.size())?;
+            memory.try_resize(get_record_batch_memory_size(&rows) + order.len() * (4 + values) + groups.size())?;
             return Ok(Self { rows, keys, order, groups, above, below, memory });
         }
         internal_err!("the keys of a join have the same hashes under {SEEDS} seeds")

@@ -10,7 +10,8 @@ use arrow::compute::{BatchCoalescer, concat_batches, filter, take};
 use arrow::datatypes::{DataType, SchemaRef, UInt32Type};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{JoinSide, JoinType, Result, internal_err};
+use datafusion::common::utils::memory::get_record_batch_memory_size;
+use datafusion::common::{DataFusionError, JoinSide, JoinType, Result, internal_err};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
@@ -41,9 +42,12 @@ pub(super) struct BandJoinExec {
     one_build: bool,
     told: Arc<Told>,
     /// The held rows, where all partitions share them.
-    shared: Arc<OnceCell<Arc<Build>>>,
+    shared: Arc<Shared>,
     metrics: ExecutionPlanMetricsSet,
 }
+
+/// Rows that are held once, or why they cannot be.
+type Shared = OnceCell<std::result::Result<Arc<Build>, Arc<DataFusionError>>>;
 
 /// What each partition does.
 #[derive(Debug)]
@@ -216,13 +220,16 @@ impl ExecutionPlan for BandJoinExec {
 /// What comes of one partition of the other side, once the held side is there.
 async fn joined(
     held: Held,
-    shared: Option<Arc<OnceCell<Arc<Build>>>>,
+    shared: Option<Arc<Shared>>,
     task: Arc<Task>,
     other: SendableRecordBatchStream,
     batch_size: usize,
 ) -> Result<impl Stream<Item = Result<RecordBatch>>> {
     let build = match &shared {
-        Some(shared) => Arc::clone(shared.get_or_try_init(|| held.build(&task)).await?),
+        Some(shared) => match shared.get_or_init(async || held.build(&task).await.map_err(Arc::new)).await {
+            Ok(build) => Arc::clone(build),
+            Err(error) => return Err(DataFusionError::Shared(Arc::clone(error))),
+        },
         None => held.build(&task).await?,
     };
     let joined = BatchCoalescer::new(Arc::clone(&task.schema), batch_size);
@@ -250,13 +257,13 @@ impl Held {
         while let Some(batch) = rows.try_next().await? {
             // Text of a filtered batch points into whole pages.
             let batch = compact(&batch)?;
-            memory.try_grow(batch.get_array_memory_size())?;
+            memory.try_grow(get_record_batch_memory_size(&batch))?;
             batches.push(batch);
         }
         let rows = concat_batches(&schema, &batches)?;
         drop(batches);
         // Keys and bounds, hashes, and the order of the rows.
-        memory.try_resize(rows.get_array_memory_size() + rows.num_rows() * 48)?;
+        memory.try_resize(get_record_batch_memory_size(&rows) + rows.num_rows() * 48)?;
         let build = Build::new(rows, &task.held_keys, &task.band, memory)?;
         self.memory.set(build.memory.size());
         self.count.add(build.rows.num_rows());
