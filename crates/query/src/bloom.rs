@@ -25,6 +25,9 @@ const ELEMENT: &str = "item";
 /// Bytes of filters that are kept.
 const KEPT: usize = 256 << 20;
 
+/// Files that are worth more threads than one.
+const MANY: usize = 32;
+
 /// What a row must have, as far as filters of columns can tell.
 #[derive(Debug, PartialEq)]
 enum Sought {
@@ -133,7 +136,9 @@ impl Blooms {
         if !sought.is_known() || files.is_empty() {
             return Ok(files);
         }
-        let share = files.len().div_ceil(threads.max(1));
+        // Of few files the filters are asked sooner than threads are made.
+        let threads = if files.len() < MANY { 1 } else { threads.max(1) };
+        let share = files.len().div_ceil(threads);
         let pruned: Result<Vec<_>> = std::thread::scope(|scope| {
             let sought = &sought;
             let prune = |files: &[PartitionedFile]| -> Result<Vec<_>> {
