@@ -8,6 +8,7 @@
 //! What is merged is arranged inside, so each row group to be written is a few stretches of each file. These are read column by
 //! column when they are written: memory is that of one row group, however large the files are.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
@@ -38,6 +39,8 @@ use crate::writer::{COMMITS, MIN_FILE_ROWS, data_file_path, day};
 /// Events and JSON, in bytes, of the files that are made.
 const MAX_ROWS: u64 = 1 << 20;
 const MAX_JSON: u64 = 4 << 30;
+/// Files that become one at once: all of their footers are held.
+const MAX_FILES: usize = 512;
 /// What counts as full when somebody asked for a merge.
 const FULL_ROWS: u64 = MAX_ROWS / 4 * 3;
 const FULL_JSON: u64 = MAX_JSON / 4 * 3;
@@ -100,7 +103,13 @@ pub(crate) fn compact(
     when: When,
 ) -> Result<Compacted> {
     let mut compacted = Compacted::default();
-    for group in groups(&catalogue.snapshot(store, Lease::none(), None)?.files, when) {
+    // What was made of many files may be merged again; each merge leaves fewer files, so this ends.
+    let mut todo = VecDeque::new();
+    loop {
+        if todo.is_empty() {
+            todo.extend(groups(&catalogue.snapshot(store, Lease::none(), None)?.files, when));
+        }
+        let Some(group) = todo.pop_front() else { break };
         let made = merge(root, catalogue, store, &group)?;
         compacted.merged += group.len() as u64;
         compacted.merged_bytes += group.iter().map(|file| file.bytes).sum::<u64>();
@@ -148,7 +157,8 @@ fn groups(files: &[Arc<DataFile>], when: When) -> Vec<Vec<Arc<DataFile>>> {
         };
         // A day begins a file, unless it were a small one; events without a time have files of their own.
         let first = |file: &DataFile| file.times().0.map(day);
-        let fits = rows + file.rows <= MAX_ROWS
+        let fits = group.len() < MAX_FILES
+            && rows + file.rows <= MAX_ROWS
             && json + file.json_bytes <= MAX_JSON
             && group.last().is_none_or(|last| match (first(last), first(file)) {
                 (Some(last), Some(next)) => last == next || rows < MIN_FILE_ROWS as u64,
@@ -235,11 +245,16 @@ impl<'a> Merged<'a> {
             let mut first = start;
             for (group, pages) in metadata.row_groups().iter().zip(index) {
                 let rows = group.num_rows() as usize;
-                let Some(bytes) = pages[json].unencoded_byte_array_data_bytes() else { continue };
-                let starts = pages[json].page_locations().iter().map(|page| page.first_row_index as usize);
-                let ends = starts.clone().skip(1).chain([rows]);
-                for ((from, to), bytes) in starts.zip(ends).zip(bytes) {
-                    weights[first + from..first + to].fill(*bytes as f32 / (to - from).max(1) as f32);
+                let pages = pages.get(json);
+                let bytes = pages.and_then(|pages| pages.unencoded_byte_array_data_bytes());
+                if let (Some(pages), Some(bytes)) = (pages, bytes) {
+                    let starts = pages.page_locations().iter().map(|page| page.first_row_index as usize);
+                    let ends = starts.clone().skip(1).chain([rows]);
+                    for ((from, to), bytes) in starts.zip(ends).zip(bytes) {
+                        // What a damaged index says is no reason to fail: it is about memory only.
+                        let page = weights.get_mut(first.saturating_add(from)..first.saturating_add(to));
+                        page.unwrap_or_default().fill(*bytes as f32 / to.saturating_sub(from).max(1) as f32);
+                    }
                 }
                 first += rows;
             }

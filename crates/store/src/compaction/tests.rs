@@ -267,5 +267,7 @@ fn neighbours_are_merged_up_to_a_full_file() {
     assert!(groups(&of(&[1; 7]), When::Many).is_empty());
     assert_eq!(rows(groups(&of(&[1, 1, 900, 1, 1, 1, 1, 1, 1]), When::Many)), [vec![1; 8]]);
     assert!(groups(&of(&[few; 20]), When::Many).is_empty());
+    let sizes = groups(&of(&vec![1; MAX_FILES * 2 + 1]), When::Always).iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(sizes, [MAX_FILES; 2], "the last one waits for what becomes of the others");
     assert_eq!((mergeable(&of(&[few; 20])), mergeable(&of(&[full, few, full]))), (20, 0));
 }
