@@ -29,6 +29,7 @@ use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::joins::utils::JoinFilter;
 
 use self::exec::BandJoinExec;
+use crate::number::is_number;
 
 /// See the module.
 #[derive(Debug)]
@@ -177,14 +178,6 @@ fn is_key(data_type: &DataType) -> bool {
                 | DataType::Date64
                 | DataType::Decimal128(..)
         )
-}
-
-/// Whether its order is that of the 64-bit number behind it.
-fn is_number(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Timestamp(..) | DataType::Int64 | DataType::Int32 | DataType::Date32 | DataType::Date64
-    )
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{cast, filter_record_batch, take};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::compute::{filter_record_batch, take};
+use arrow::datatypes::{Field, Schema};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -36,6 +36,7 @@ use datafusion::physical_plan::{
 };
 use futures::StreamExt;
 
+use crate::number::{is_number, numbers};
 use crate::run_aggregate::starts;
 
 /// Partitions that are remembered; where there are more, all rows pass.
@@ -127,11 +128,6 @@ fn ranks(expression: &Arc<dyn WindowExpr>) -> bool {
     let Some(standard) = expression.as_any().downcast_ref::<StandardWindowExpr>() else { return false };
     let function = standard.get_standard_func_expr().as_any().downcast_ref::<WindowUDFExpr>();
     function.is_some_and(|function| matches!(function.fun().name(), "row_number" | "rank" | "dense_rank"))
-}
-
-/// Whether its order is that of the 64-bit number behind it.
-fn is_number(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Timestamp(..) | DataType::Int64 | DataType::Date64)
 }
 
 /// A node over another input.
@@ -270,8 +266,7 @@ impl Front {
         let mut of_runs = Vec::new();
         self.partitions.intern(&first, &mut of_runs)?;
         self.best.resize(self.partitions.len(), i64::MAX);
-        let order = cast(&evaluate(&self.order.expr)?, &DataType::Int64)?;
-        let order: &Int64Array = order.as_primitive::<Int64Type>();
+        let order = numbers(&evaluate(&self.order.expr)?)?;
         let descending = self.order.options.descending;
         // Of numbers the bitwise complement has the opposite order.
         let value = |row: usize| if descending { !order.value(row) } else { order.value(row) };
@@ -302,7 +297,8 @@ impl Front {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use arrow::array::StringViewArray;
+    use arrow::array::{Int64Array, StringViewArray};
+    use arrow::datatypes::DataType;
     use arrow::util::pretty::pretty_format_batches;
     use datafusion::datasource::MemTable;
     use datafusion::execution::SessionStateBuilder;

@@ -25,6 +25,7 @@ mod interruptible;
 mod introspection;
 mod leaders;
 mod like_pattern;
+mod number;
 mod operators;
 mod planning;
 mod record_value;

@@ -3,11 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::kernels::cmp::eq;
-use arrow::compute::{and, cast, filter_record_batch, take};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::compute::{and, filter_record_batch, take};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::common::utils::memory::get_record_batch_memory_size;
@@ -16,6 +15,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::{Band, Bound};
+use crate::number::numbers;
 use crate::run_aggregate::starts;
 
 /// Keys whose hashes are equal get other hashes, so often.
@@ -245,12 +245,7 @@ fn evaluate(expressions: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> Resul
 
 /// A bound's values as numbers, unless it fails: then it is for the pairs to say whether it matters.
 fn values(expression: Option<&Arc<dyn PhysicalExpr>>, batch: &RecordBatch) -> Option<Int64Array> {
-    let values = expression?.evaluate(batch).ok()?.into_array(batch.num_rows()).ok()?;
-    let values = match values.data_type() {
-        DataType::Int32 | DataType::Date32 => cast(&cast(&values, &DataType::Int32).ok()?, &DataType::Int64).ok()?,
-        _ => cast(&values, &DataType::Int64).ok()?,
-    };
-    Some(values.as_primitive::<Int64Type>().clone())
+    numbers(&expression?.evaluate(batch).ok()?.into_array(batch.num_rows()).ok()?).ok()
 }
 
 /// Whether the rows of each group have the same key.

@@ -97,7 +97,7 @@ impl BandJoinExec {
     /// In place of a hash join whose condition says `band`.
     ///
     /// # Errors
-    /// Where `join` is not a hash join with a condition.
+    /// Where `planned` is not a hash join with a condition.
     pub(super) fn new(planned: &Arc<dyn ExecutionPlan>, band: Band) -> Result<Self> {
         let Some(join) = planned.downcast_ref::<HashJoinExec>() else {
             return internal_err!("a hash join became something else");
@@ -343,7 +343,7 @@ impl Pairs {
         }
         let (mut held, mut others) = (Vec::with_capacity(most), Vec::with_capacity(most));
         while let Some((row, span)) = self.spans.front_mut()
-            && (held.len() < most || task.ordered && held.is_empty())
+            && held.len() < most
         {
             let taken = if task.ordered { span.len() } else { span.len().min(most - held.len()) };
             let end = span.start + taken as u32;
