@@ -59,6 +59,8 @@ class Cloudtarn:
 
     def __init__(self, job):
         command = [job["cloudtarn"], "query", "--store", os.path.join(job["store"], "store"), "--batch", "/dev/stdin"]
+        if job.get("memory"):
+            command += ["--memory", str(job["memory"])]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=engines.limited(job["threads"])
         )
@@ -300,7 +302,8 @@ def run(arguments, wanted, python, folder):
 
     def job(engine, work, **more):
         common = {"engine": engine, "work": work, "store": str(folder / engine), "threads": arguments.threads}
-        return engines.start(python, __file__, {**common, "cloudtarn": arguments.cloudtarn, **more})
+        common |= {"cloudtarn": arguments.cloudtarn, "memory": arguments.memory}
+        return engines.start(python, __file__, {**common, **more})
 
     found = values(job("cloudtarn", "ask", statements=VALUES, runs=0)["answers"])
     log(f"asking for {', '.join(f'{name} {value}' for name, value in found.items())}")
@@ -395,6 +398,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer questions, three runs at most, one fresh process of each")
     parser.add_argument("--only", metavar="TEXT", default="", help="only questions with this in their name")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the loaded stores here, and use them when they are there")
+    parser.add_argument("--memory", type=int, metavar="MIB", help="what cloudtarn may take for sorting, grouping and joining")
     arguments = parser.parse_args()
     if arguments.job:
         return engines.child(arguments.job, lambda job: WORK[job["work"]](job))
