@@ -115,6 +115,10 @@ fn quick_ways(store: &Path) -> Vec<Vec<String>> {
             format!("FROM $EDS_ID JOIN (SELECT DISTINCT key FROM ({keys})) ON userIdentity.accessKeyId = key"),
         ),
         (
+            format!("FROM $EDS_ID WHERE userIdentity.accessKeyId IN ({keys})"),
+            format!("FROM $EDS_ID WHERE userIdentity.accessKeyId || {nothing} IN ({keys})"),
+        ),
+        (
             format!("FROM $EDS_ID WHERE userIdentity.accessKeyId NOT IN ({some_keys})"),
             format!(
                 "FROM $EDS_ID LEFT JOIN (SELECT DISTINCT key FROM ({keys})) ON userIdentity.accessKeyId = key
@@ -152,6 +156,22 @@ fn quick_ways(store: &Path) -> Vec<Vec<String>> {
         assert!(!quick_rows.is_empty(), "{quick}");
         assert_eq!(quick_rows, slow_rows, "{quick}\n{slow}");
         answers.push(quick_rows);
+    }
+    for order in ["eventTime DESC, eventID", "eventTime, eventID", "eventTime DESC, eventName, eventID DESC"] {
+        let sorted = format!("SELECT eventTime, eventName, eventID FROM $EDS_ID WHERE readOnly ORDER BY {order}");
+        let (quick, slow) = (rows(store, &format!("{sorted} LIMIT 100")), rows(store, &sorted));
+        assert_eq!(quick[..], slow[..100], "{order}");
+        answers.push(quick);
+    }
+    // Ties that only the last, less than any text or greater, tells apart.
+    for order in ["errorCode NULLS FIRST", "errorCode NULLS LAST", "errorCode DESC NULLS LAST"] {
+        let sorted =
+            format!("SELECT date_trunc('hour', eventTime) AS hour, errorCode FROM $EDS_ID ORDER BY hour, {order}");
+        let plain = format!("SELECT eventTime, errorCode FROM $EDS_ID ORDER BY eventTime DESC, {order}");
+        for sql in [sorted, plain] {
+            let (quick, slow) = (rows(store, &format!("{sql} LIMIT 100")), rows(store, &sql));
+            assert_eq!(quick[..], slow[..100], "{order}");
+        }
     }
     let after = |within: &str| {
         format!(

@@ -4,15 +4,19 @@
 //! dictionary. So the condition is asked of the dictionary; which rows have those values is then a walk over the runs of
 //! dictionary numbers, which the files' order makes long. DataFusion's row filter makes text of every row first, and compares all of it.
 //! Where a chunk has no dictionary, or not for all of its pages, the row filter does its work as ever.
+//!
+//! What a join has found out about its keys when a file is opened is such a condition too ([`Late`]).
 
 mod chunk;
 mod source;
+mod tie_break;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
 use arrow::compute::concat;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -21,7 +25,9 @@ use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr, Literal};
-use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, conjunction, split_conjunction};
+use datafusion::physical_expr::{
+    DynamicFilterTracking, PhysicalExpr, ScalarFunctionExpr, conjunction, split_conjunction,
+};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 
@@ -35,7 +41,8 @@ pub(crate) struct RowSelections {
 
 impl PhysicalOptimizerRule for RowSelections {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let selecting = plan.transform_up(|node| match selecting(&node, &self.footers) {
+        let tie_breaks = tie_break::of_plan(&plan)?;
+        let selecting = plan.transform_up(|node| match selecting(&node, &tie_breaks, &self.footers) {
             Some(scan) => Ok(Transformed::yes(scan)),
             None => Ok(Transformed::no(node)),
         })?;
@@ -51,29 +58,47 @@ impl PhysicalOptimizerRule for RowSelections {
     }
 }
 
-/// A scan that asks dictionaries what can be asked of them; `None` if nothing can.
-fn selecting(node: &Arc<dyn ExecutionPlan>, footers: &Arc<FileMetadataCache>) -> Option<Arc<dyn ExecutionPlan>> {
+/// A scan that asks dictionaries what can be asked of them, and does not read what breaks ties; `None` if nothing changes.
+fn selecting(
+    node: &Arc<dyn ExecutionPlan>,
+    tie_breaks: &HashSet<u64>,
+    footers: &Arc<FileMetadataCache>,
+) -> Option<Arc<dyn ExecutionPlan>> {
     let config = node.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
     let parquet = (config.file_source.as_ref() as &dyn std::any::Any).downcast_ref::<ParquetSource>()?;
     let predicate = config.file_source.filter()?;
     let schema = config.file_source.table_schema().file_schema();
-    let mut conditions = Vec::new();
+    let mut all = Vec::new();
     let mut others = Vec::new();
+    let mut conditions = Vec::new();
+    let mut late = Vec::new();
+    let mut freed = false;
     for conjunct in split_conjunction(&predicate) {
-        match Condition::of(conjunct, schema) {
-            Some(condition) => conditions.push(condition),
-            None => others.push(Arc::clone(conjunct)),
+        let without = tie_break::without(conjunct, tie_breaks, schema);
+        freed |= without.is_some();
+        let conjunct = without.unwrap_or_else(|| Arc::clone(conjunct));
+        all.push(Arc::clone(&conjunct));
+        if let Some(condition) = Condition::of(&conjunct, schema) {
+            conditions.push(condition);
+        } else if let Some(filter) = Late::of(&conjunct, schema) {
+            late.push(filter);
+        } else {
+            others.push(conjunct);
         }
     }
-    if conditions.is_empty() {
+    if conditions.is_empty() && late.is_empty() && !freed {
         return None;
     }
-    // What is told by runs leaves fewer rows to what is told bit by bit.
-    conditions.sort_by_key(|condition| condition.data_type == DataType::Boolean);
-    let rest = parquet.with_predicate(conjunction(others));
-    let source = SelectingSource::new(Arc::clone(&config.file_source), Arc::new(rest), conditions, Arc::clone(footers));
+    let whole = if freed { parquet.with_predicate(conjunction(all)).into() } else { Arc::clone(&config.file_source) };
     let mut config = config.clone();
-    config.file_source = Arc::new(source);
+    config.file_source = if conditions.is_empty() && late.is_empty() {
+        whole
+    } else {
+        // What is told by runs leaves fewer rows to what is told bit by bit.
+        conditions.sort_by_key(|condition| condition.data_type == DataType::Boolean);
+        let rest = parquet.with_predicate(conjunction(others)).into();
+        Arc::new(SelectingSource::new(whole, rest, conditions, late, Arc::clone(footers)))
+    };
     Some(DataSourceExec::from_data_source(config))
 }
 
@@ -124,6 +149,33 @@ impl Condition {
         let mut holds: Vec<bool> = (0..holds.len()).map(|row| holds.is_valid(row) && holds.value(row)).collect();
         let null = holds.pop().unwrap_or_default();
         Ok((holds, null))
+    }
+}
+
+/// A filter on one text column that says nothing before the query runs: a join makes it of the keys of its smaller side.
+#[derive(Debug, Clone)]
+struct Late {
+    path: Vec<String>,
+    filter: Arc<dyn PhysicalExpr>,
+    schema: SchemaRef,
+}
+
+impl Late {
+    fn of(expression: &Arc<dyn PhysicalExpr>, schema: &SchemaRef) -> Option<Self> {
+        let filter = expression.downcast_ref::<DynamicFilterPhysicalExpr>()?;
+        let mut columns = filter.children().into_iter().map(|child| leaf(child, schema));
+        let (path, data_type) = columns.next()??;
+        let alone = columns.all(|column| column.is_some_and(|(other, _)| other == path));
+        let filter = Arc::clone(expression);
+        (alone && data_type == DataType::Utf8View).then(|| Self { path, filter, schema: Arc::clone(schema) })
+    }
+
+    /// What it says by now; `None` as long as that may change.
+    fn condition(&self) -> Option<Condition> {
+        if !matches!(DynamicFilterTracking::classify(&self.filter), DynamicFilterTracking::AllComplete) {
+            return None;
+        }
+        Condition::of(&self.filter.snapshot().ok()??, &self.schema)
     }
 }
 

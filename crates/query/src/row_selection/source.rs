@@ -23,8 +23,8 @@ use object_store::ObjectStore;
 use parquet::arrow::arrow_reader::RowSelection;
 use parquet::file::metadata::ParquetMetaData;
 
-use super::Condition;
 use super::chunk::{Chunk, Found};
+use super::{Condition, Late};
 use crate::data_file;
 
 /// See the module.
@@ -34,6 +34,7 @@ pub(super) struct SelectingSource {
     /// Without those that dictionaries tell.
     rest: Arc<dyn FileSource>,
     conditions: Arc<[Condition]>,
+    late: Arc<[Late]>,
     footers: Arc<FileMetadataCache>,
 }
 
@@ -42,9 +43,10 @@ impl SelectingSource {
         whole: Arc<dyn FileSource>,
         rest: Arc<dyn FileSource>,
         conditions: Vec<Condition>,
+        late: Vec<Late>,
         footers: Arc<FileMetadataCache>,
     ) -> Self {
-        Self { whole, rest, conditions: conditions.into(), footers }
+        Self { whole, rest, conditions: conditions.into(), late: late.into(), footers }
     }
 }
 
@@ -65,6 +67,7 @@ impl FileSource for SelectingSource {
                 whole: self.whole.create_morselizer(Arc::clone(&object_store), config, partition)?,
                 rest: self.rest.create_morselizer(object_store, config, partition)?,
                 conditions: Arc::clone(&self.conditions),
+                late: Arc::clone(&self.late),
                 footers: Arc::clone(&self.footers),
                 moving: self
                     .rest
@@ -86,6 +89,7 @@ impl FileSource for SelectingSource {
             whole: self.whole.with_batch_size(batch_size),
             rest: self.rest.with_batch_size(batch_size),
             conditions: Arc::clone(&self.conditions),
+            late: Arc::clone(&self.late),
             footers: Arc::clone(&self.footers),
         })
     }
@@ -108,7 +112,9 @@ impl FileSource for SelectingSource {
 
     fn fmt_extra(&self, t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.whole.fmt_extra(t, f)?;
-        let columns: Vec<String> = self.conditions.iter().map(|condition| condition.path.join(".")).collect();
+        let columns = self.conditions.iter().map(|condition| &condition.path);
+        let columns: Vec<_> =
+            columns.chain(self.late.iter().map(|late| &late.path)).map(|path| path.join(".")).collect();
         write!(f, ", dictionaries=[{}]", columns.join(", "))
     }
 
@@ -143,6 +149,7 @@ struct Sources {
     whole: Box<dyn Morselizer>,
     rest: Box<dyn Morselizer>,
     conditions: Arc<[Condition]>,
+    late: Arc<[Late]>,
     footers: Arc<FileMetadataCache>,
     /// The other conditions, where some of them change while the query runs.
     moving: Option<(Arc<dyn PhysicalExpr>, SchemaRef)>,
@@ -194,9 +201,11 @@ impl Sources {
         if access.len() != groups.len() {
             return internal_err!("`{}` has {} row groups", file.object_meta.location, groups.len());
         }
-        let columns: Vec<_> = self.conditions.iter().map(|condition| leaf(&footer, &condition.path)).collect();
+        let late: Vec<Condition> = self.late.iter().filter_map(Late::condition).collect();
+        let conditions: Vec<_> = self.conditions.iter().chain(&late).collect();
+        let columns: Vec<_> = conditions.iter().map(|condition| leaf(&footer, &condition.path)).collect();
         let mut open = data_file::open(file)?;
-        let (mut exact, mut some) = (true, false);
+        let (mut exact, mut some) = (late.len() == self.late.len(), false);
         for (number, group) in groups.iter().enumerate() {
             // As DataFusion tells whose a row group is, where a file is several partitions'.
             let first = group.column(0);
@@ -208,7 +217,7 @@ impl Sources {
             let rows = usize::try_from(group.num_rows()).unwrap_or_default();
             let mut left: Option<Vec<Range<usize>>> = None;
             let mut bytes = 0;
-            for (condition, column) in self.conditions.iter().zip(&columns) {
+            for (condition, column) in conditions.iter().zip(&columns) {
                 if left.as_ref().is_some_and(Vec::is_empty) {
                     break;
                 }
