@@ -163,8 +163,9 @@ impl Lower<'_> {
                 let root = parts.next().map_or(Expr::Tuple(Vec::new()), Expr::Identifier);
                 parts.fold(root, |e, part| field(e, &part.value.to_lowercase()))
             }
-            Expr::CompoundFieldAccess { root, access_chain } => {
-                access_chain.into_iter().try_fold(*root, |e, access| match access {
+            Expr::CompoundFieldAccess { root, mut access_chain } => {
+                let root = self.with_leading_names(*root, &mut access_chain);
+                access_chain.into_iter().try_fold(root, |e, access| match access {
                     AccessExpr::Dot(Expr::Identifier(part)) => Ok(field(e, &part.value.to_lowercase())),
                     AccessExpr::Subscript(Subscript::Index { mut index }) => {
                         restore_number(&mut index);
@@ -202,6 +203,21 @@ impl Lower<'_> {
             other => other,
         };
         Ok(())
+    }
+
+    /// `t.requestParameters` of `t.requestParameters['key']`: which of the names is a table's and which a column's, the planner tells.
+    fn with_leading_names(&self, root: Expr, access_chain: &mut Vec<AccessExpr>) -> Expr {
+        let Expr::Identifier(first) = root else { return root };
+        let names = access_chain.iter().map_while(|access| match access {
+            AccessExpr::Dot(Expr::Identifier(name)) => Some(name.clone()),
+            _ => None,
+        });
+        let parts: Vec<Ident> = std::iter::once(first.clone()).chain(names).collect();
+        if parts.len() == 1 || self.is_lambda_parameter(&first) {
+            return Expr::Identifier(first);
+        }
+        access_chain.drain(..parts.len() - 1);
+        Expr::CompoundIdentifier(parts)
     }
 
     /// Takes the hidden columns out of `*` and `t.*` where they stand for a table's columns.
