@@ -17,7 +17,7 @@ use crate::program::{ingest, rows, run, text};
 const MAPS: [&str; 4] = ["requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"];
 
 /// Keys as they are written in the record, and as a path quotes them.
-const KEYS: [(&str, &str); 12] = [
+const KEYS: [(&str, &str); 15] = [
     ("a", "a"),
     ("b", "b"),
     (r"\u0062\/", "b/"),
@@ -30,6 +30,10 @@ const KEYS: [(&str, &str); 12] = [
     ("A", "A"),
     ("a key of more than twelve bytes", "a key of more than twelve bytes"),
     ("a key of more than twelve bytez", "a key of more than twelve bytez"),
+    // These have columns of their own.
+    ("bucketName", "bucketName"),
+    ("bytesTransferredOut", "bytesTransferredOut"),
+    ("ConsoleLogin", "ConsoleLogin"),
 ];
 
 /// Values that no object and no array is like.

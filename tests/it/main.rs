@@ -26,6 +26,7 @@ mod refusals;
 mod report;
 mod s3;
 mod served;
+mod shredded;
 mod slt;
 mod venv;
 mod verify;

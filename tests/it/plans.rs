@@ -102,7 +102,7 @@ fn only_the_columns_that_are_asked_for_are_read() {
 DataSourceExec: projection=[resources@16 as $unnest0], file_type=parquet
 ");
         insta::assert_snapshot!(plan(&store, "SELECT element_at(requestParameters, 'bucketName'), count(*) FROM $EDS_ID GROUP BY 1"), @r"
-DataSourceExec: projection=[requestparameters], file_type=parquet
+DataSourceExec: projection=[$requestparameters:bucketName], file_type=parquet
 ");
         insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(element_at(responseElements, 'accessKey'), '$.accessKeyId') FROM $EDS_ID WHERE eventName = 'CreateAccessKey'"), @r"
 DataSourceExec: projection=[eventname, responseelements]
@@ -114,7 +114,7 @@ DataSourceExec: projection=[eventname, responseelements]
 DataSourceExec: projection=[eventsource@3 as _col0, get_field(useridentity@1, arn) as _col1], file_type=parquet
 ");
         insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.requestParameters.bucketName') FROM $EDS_ID"), @r"
-DataSourceExec: projection=[$map_text(requestparameters@10, bucketName) as _col0], file_type=parquet
+DataSourceExec: projection=[$map_text($requestparameters:bucketName@35, bucketName) as _col0], file_type=parquet
 ");
         insta::assert_snapshot!(plan(&store, "SELECT json_extract_scalar(eventJson, '$.responseElements.instancesSet.items[0].instanceId') FROM $EDS_ID"), @r#"
 DataSourceExec: projection=[json_extract_scalar($map_nested(responseelements@11, instancesSet), $["items"]["0"]["instanceId"]) as _col0], file_type=parquet
@@ -188,4 +188,22 @@ DataSourceExec: projection=[get_field(useridentity@1, arn) as arn]
         // Files whose times exclude every row are not opened.
         insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID WHERE eventTime > '2099-01-01'"), @"EmptyExec");
     });
+}
+
+#[test]
+fn what_breaks_ties_is_not_read_to_leave_rows_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder);
+    let filter = |order: &str| {
+        let sql = format!("EXPLAIN ANALYZE SELECT eventName FROM $EDS_ID ORDER BY {order} LIMIT 5");
+        let plan = crate::program::rows(&store, &sql).join("\n");
+        let filter = plan.split("DynamicFilter [ ").nth(1).unwrap_or_else(|| panic!("{plan}"));
+        filter.split(" ], ").next().unwrap().to_owned()
+    };
+    let of_time = filter("eventTime DESC, eventID");
+    assert!(of_time.contains("eventtime@2 > ") && !of_time.contains("eventid"), "{of_time}");
+    for order in ["eventTime DESC, eventID DESC", "eventName, eventID", "eventID"] {
+        let of_both = filter(order);
+        assert!(of_both.contains("eventid"), "{of_both}");
+    }
 }

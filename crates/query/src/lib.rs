@@ -36,6 +36,7 @@ mod run_aggregate;
 mod selectivity;
 mod semi_join;
 mod session;
+mod shredded;
 mod single;
 mod statistics;
 mod system;

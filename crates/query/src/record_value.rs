@@ -1,12 +1,16 @@
-//! `"$map_text"(map, key)` and `"$map_nested"(map, key)`: what a record has at a key of an object that became a map column.
+//! `"$map_text"(map, key)` and `"$map_nested"(map, key)`: what a record has at a key of an object that became a map column. The map
+//! may be given as the text that it has at the key.
 //!
 //! They differ from `element_at` in telling scalars from objects and arrays, which only keys let them that do not deviate
 //! ([`cloudtarn_record::Deviations`]), and in taking the first of two equal keys, as paths do.
 
-use arrow::array::{Array, AsArray, MapArray, StringViewArray, UInt32Array};
-use arrow::compute::take;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::nullif;
 use arrow::datatypes::DataType;
 use cloudtarn_record::deviations::may_be_nested;
+use cloudtarn_record::shredded::values_at;
 use datafusion::common::{ScalarValue, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
@@ -55,34 +59,26 @@ impl ScalarUDFImpl for RecordValue {
             return internal_err!("{} takes a map and a constant key", self.name());
         };
         let map = map.to_array(args.number_rows)?;
-        let Some(map) = map.as_map_opt() else { return internal_err!("{} takes a map", self.name()) };
-        let (Some(keys), Some(values)) = (map.keys().as_string_view_opt(), map.values().as_string_view_opt()) else {
-            return internal_err!("{} takes a map of text", self.name());
+        let values = match map.data_type() {
+            DataType::Utf8View => map,
+            _ => values_at(&map, key)?,
         };
-        let places = find(map, keys, values, key, self.wanted);
-        Ok(ColumnarValue::Array(take(map.values(), &places, None)?))
+        Ok(ColumnarValue::Array(only(&values, self.wanted)?))
     }
 }
 
-/// Where the wanted values stand among all of the array's, a row.
-fn find(map: &MapArray, keys: &StringViewArray, values: &StringViewArray, key: &str, wanted: Wanted) -> UInt32Array {
-    let is_wanted =
-        |at: usize| values.is_valid(at) && may_be_nested(values.value(at).as_bytes()) == (wanted == Wanted::Nested);
-    // Length and first bytes of a key are in its view: few keys are looked at beyond that.
-    let first = keys_begin(key);
-    let views = keys.views();
-    map.offsets()
-        .windows(2)
-        .enumerate()
-        .map(|(row, ends)| {
-            let range = ends[0] as usize..ends[1] as usize;
-            let at = range.into_iter().find(|at| views[*at] as u64 == first && keys.value(*at) == key)?;
-            (map.is_valid(row) && is_wanted(at)).then_some(at as u32)
+/// The wanted among some values.
+fn only(values: &ArrayRef, wanted: Wanted) -> Result<ArrayRef> {
+    let Some(texts) = values.as_string_view_opt() else { return internal_err!("values of a map are text") };
+    let unwanted: BooleanArray = (0..texts.len())
+        .map(|row| {
+            let is_nested = texts.is_valid(row) && may_be_nested(texts.value(row).as_bytes());
+            Some(is_nested != (wanted == Wanted::Nested))
         })
-        .collect()
-}
-
-/// The lower half of the key's view.
-fn keys_begin(key: &str) -> u64 {
-    arrow::array::make_view(key.as_bytes(), 0, 0) as u64
+        .collect();
+    // Few columns hold both.
+    if unwanted.true_count() == 0 {
+        return Ok(Arc::clone(values));
+    }
+    Ok(nullif(values, &unwanted)?)
 }

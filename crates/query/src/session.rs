@@ -36,6 +36,7 @@ use crate::planning::{self, Provider};
 use crate::row_selection::RowSelections;
 use crate::run_aggregate::RunAggregate;
 use crate::semi_join::DistinctSemiJoin;
+use crate::shredded;
 use crate::single::Single;
 use crate::statistics::Statistics;
 use crate::table::KnownStatistics;
@@ -219,7 +220,7 @@ impl Session {
         {
             planned = plan(&cloudtarn_dialect::with_unique_names(parsed.clone()));
         }
-        let plan = event_json::rewrite(bags::rewrite(planned?)?)?;
+        let plan = shredded::rewrite(event_json::rewrite(bags::rewrite(planned?)?)?)?;
         let plan = decorrelate::rewrite(plan, &self.single)?;
         Ok((self.coercion.rewrite(plan)?, stores))
     }

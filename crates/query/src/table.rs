@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
-use cloudtarn_record::Deviations;
+use cloudtarn_record::{Deviations, Shredded, shredded};
 use cloudtarn_store::{Bound, DataFile, Snapshot};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PrunableStatistics;
@@ -38,16 +38,21 @@ const TIME: &str = "eventtime";
 /// Data files whose statistics are kept.
 const MOST_KNOWN: usize = 10_000;
 
-/// Statistics of data files, without the hidden columns, as earlier statements of a session have met them.
+/// Statistics of data files, as earlier statements of a session have met them: of the shown columns, and of them with some hidden.
 #[derive(Debug, Default)]
 pub(crate) struct KnownStatistics {
-    of: Mutex<HashMap<PathBuf, Arc<Statistics>>>,
+    of: Mutex<HashMap<FileColumns, Arc<Statistics>>>,
 }
+
+/// A data file, and the hidden columns that it is asked for.
+type FileColumns = (PathBuf, Vec<String>);
 
 impl KnownStatistics {
     fn of(&self, file: &DataFile, schema: &Schema) -> Arc<Statistics> {
+        let hidden = schema.fields().iter().map(|field| field.name()).filter(|name| name.starts_with(HIDDEN));
+        let key = (file.path.clone(), hidden.cloned().collect());
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = of.get(&file.path) {
+        if let Some(found) = of.get(&key) {
             return Arc::clone(found);
         }
         // Compaction replaces files for good: what has not been asked for since is not kept forever.
@@ -55,7 +60,7 @@ impl KnownStatistics {
             of.clear();
         }
         let found = Arc::new(statistics(file, schema));
-        of.insert(file.path.clone(), Arc::clone(&found));
+        of.insert(key, Arc::clone(&found));
         found
     }
 }
@@ -66,54 +71,70 @@ pub(crate) struct EventTable {
     schema: SchemaRef,
     /// What may be seen of it.
     rows: Rows,
-    /// Events before this time (UTC milliseconds) have expired.
-    oldest: Option<i64>,
-    /// Where the columns do not tell what the records say.
-    deviations: Arc<Deviations>,
     files: Vec<(PartitionedFile, Arc<Statistics>)>,
+    snapshot: Snapshot,
+    known: Option<Arc<KnownStatistics>>,
 }
 
 impl EventTable {
     /// The table of a snapshot. Of the hidden columns it has those that the statement names, so that `SELECT *` does not
     /// show the others; none for a reader who may not see every event, since they tell where in a log file an event
     /// stood.
-    pub(crate) fn new(snapshot: &Snapshot, named: &[String], rows: Rows, known: Option<&KnownStatistics>) -> Self {
+    pub(crate) fn new(snapshot: Snapshot, named: &[String], rows: Rows, known: Option<Arc<KnownStatistics>>) -> Self {
         let file_schema = snapshot.store.category.file_schema();
         let shown = |name: &String| !name.starts_with(HIDDEN) || (named.contains(name) && rows == Rows::All);
         let fields: Vec<_> = file_schema.fields().iter().filter(|field| shown(field.name())).cloned().collect();
-        let known = known.filter(|_| fields.iter().all(|field| !field.name().starts_with(HIDDEN)));
         let schema = Arc::new(Schema::new(fields));
+        let mut schemas = FileSchemas { whole: file_schema, of: HashMap::new() };
         let files = snapshot
             .files
             .iter()
             .map(|file| {
-                let statistics = match known {
+                let statistics = match &known {
                     Some(known) => known.of(file, &schema),
                     None => Arc::new(statistics(file, &schema)),
                 };
-                let file = PartitionedFile::new(file.path.to_string_lossy(), file.bytes)
+                let mut listed = PartitionedFile::new(file.path.to_string_lossy(), file.bytes)
                     .with_statistics(Arc::clone(&statistics))
-                    .with_arrow_schema(Arc::clone(&file_schema))
                     .with_extension(Arc::clone(file))
                     // Held by the plan: files that a compaction merges meanwhile stay until it has ended.
                     .with_extension(snapshot.lease.clone());
-                (file, statistics)
+                if let Some(schema) = schemas.of(file) {
+                    listed = listed.with_arrow_schema(schema);
+                }
+                (listed, statistics)
             })
             .collect();
-        Self { schema, rows, oldest: snapshot.oldest, deviations: Arc::clone(&snapshot.deviations), files }
+        Self { schema, rows, files, snapshot, known }
+    }
+
+    /// The keys of map columns that every file has a column for, by name; none for a reader who may not see every event.
+    pub(crate) fn shredded(&self) -> impl Iterator<Item = &'static Shredded> + '_ {
+        let category = self.snapshot.store.category;
+        let all = if self.rows == Rows::All { shredded(category) } else { &[] };
+        let others = category.file_schema().fields().len() - all.len();
+        let least = self.snapshot.files.iter().map(|file| file.columns().len()).min().unwrap_or_default();
+        all.iter().take(least.saturating_sub(others))
+    }
+
+    /// The same table with some more of the hidden columns.
+    pub(crate) fn with_hidden(&self, more: &[String]) -> Self {
+        let hidden = self.schema.fields().iter().map(|field| field.name()).filter(|name| name.starts_with(HIDDEN));
+        let named: Vec<String> = hidden.chain(more).cloned().collect();
+        Self::new(self.snapshot.clone(), &named, self.rows.clone(), self.known.clone())
     }
 
     /// Where the columns do not tell what the records say; `None` for a reader who may not see every event, as it tells of
     /// all of them.
     pub(crate) fn deviations(&self) -> Option<&Arc<Deviations>> {
-        (self.rows == Rows::All).then_some(&self.deviations)
+        (self.rows == Rows::All).then_some(&self.snapshot.deviations)
     }
 
     /// What is true of the events that may be seen; `None` if all may.
     fn predicate(&self) -> Option<Expr> {
         let has = |name: &str| self.schema.field_with_name(name).is_ok();
         let rows = (self.rows != Rows::All).then(|| self.rows.expression(&has));
-        rows.into_iter().chain(self.oldest.map(not_before)).reduce(Expr::and)
+        rows.into_iter().chain(self.snapshot.oldest.map(not_before)).reduce(Expr::and)
     }
 
     /// The scan under a gate. Of the statement it depends on the columns alone: its filters and limits are left above.
@@ -286,7 +307,7 @@ impl TableProvider for EventTable {
         // Of few files a part has expired; the others are scanned as if nothing had.
         let (expiring, whole): (Vec<_>, Vec<_>) = files
             .into_iter()
-            .partition(|file| self.oldest.is_some_and(|oldest| !begins_after(file, &self.schema, oldest)));
+            .partition(|file| self.snapshot.oldest.is_some_and(|oldest| !begins_after(file, &self.schema, oldest)));
         let mut scans = Vec::new();
         if !whole.is_empty() {
             let limit = limit.filter(|_| filters.is_empty());
@@ -341,6 +362,23 @@ fn groups(files: Vec<PartitionedFile>, threads: usize) -> Vec<FileGroup> {
         .with_repartition_file_min_size(DIVISIBLE)
         .repartition_file_groups(&whole);
     divided.unwrap_or(whole)
+}
+
+/// What is in data files: all columns, or those that there were when the file was made.
+struct FileSchemas {
+    whole: SchemaRef,
+    of: HashMap<usize, SchemaRef>,
+}
+
+impl FileSchemas {
+    /// `None` where the catalogue does not tell; the file's footer does then.
+    fn of(&mut self, file: &DataFile) -> Option<SchemaRef> {
+        let columns = Some(file.columns().len()).filter(|columns| *columns > 0)?;
+        let whole = &self.whole;
+        let cut = || Arc::new(Schema::new(whole.fields().iter().take(columns).cloned().collect::<Vec<_>>()));
+        let schema = if columns == whole.fields().len() { whole } else { self.of.entry(columns).or_insert_with(cut) };
+        Some(Arc::clone(schema))
+    }
 }
 
 fn statistics(file: &DataFile, schema: &Schema) -> Statistics {

@@ -89,7 +89,7 @@ impl<'a> Tables<'a> {
             self.guard.open(store, name).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let snapshot = store.snapshot(&event_data_store).map_err(|error| exec_datafusion_err!("{error}"))?;
         let table =
-            provider_as_source(Arc::new(EventTable::new(&snapshot, &self.hidden, rows, self.statistics.as_deref())));
+            provider_as_source(Arc::new(EventTable::new(snapshot, &self.hidden, rows, self.statistics.clone())));
         found.insert(name.to_owned(), (Arc::clone(&table), event_data_store));
         Ok(table)
     }

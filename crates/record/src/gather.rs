@@ -13,8 +13,9 @@ use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 
 use crate::chunk::{Chunk, Origin, Rows, data_type};
-use crate::column::{Column, NULL_TIME, NULL_VIEW, Recent, Row};
+use crate::column::{Column, NULL_TIME, NULL_VIEW, ORIGINAL, Recent, Row};
 use crate::schema::EventCategory;
+use crate::shredded::{Shredded, shredded};
 
 /// One event: which chunk, which row of the category there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,8 +107,45 @@ pub fn column(chunks: &Chunks, category: EventCategory, index: usize, order: &[P
     match index - visible {
         0 => address(0),
         1 => address(1),
-        _ => Ok(Arc::new(order.iter().map(|p| rows[p.chunk as usize].record(p.row as usize)).collect::<Int32Array>())),
+        2 => Ok(Arc::new(order.iter().map(|p| rows[p.chunk as usize].record(p.row as usize)).collect::<Int32Array>())),
+        hidden => {
+            let schema = category.schema();
+            let Some(Shredded { map, key, .. }) = shredded(category).get(hidden - 3) else {
+                return Err(ArrowError::SchemaError(format!("there is no column {index}")));
+            };
+            let map = schema.index_of(map)?;
+            let maps: Vec<&Column> = rows.iter().map(|rows| &rows.columns.fields[map]).collect();
+            values_at(chunks, &maps, key, order)
+        }
     }
+}
+
+/// What maps have at a key, as [`crate::shredded::values_at`] gives it of arrays.
+fn values_at(chunks: &Chunks, maps: &[&Column], key: &str, order: &[Place]) -> Result<ArrayRef, ArrowError> {
+    let wanted = arrow::array::make_view(key.as_bytes(), 0, 0);
+    let is_wanted = |view: u128, chunk: u32| match key.len() {
+        0..=12 => view == wanted,
+        length => {
+            let (original, rewritten) = chunks.texts(chunk);
+            let text = if (view >> 64) as u32 == ORIGINAL { original } else { rewritten };
+            let start = (view >> 96) as usize;
+            view as u64 == wanted as u64 && text.get(start..start + length) == Some(key.as_bytes())
+        }
+    };
+    let views = order.iter().map(|place| {
+        let Column::Map { ends, keys, values, .. } = maps[place.chunk as usize] else { return NULL_VIEW };
+        let mut range = elements(ends, place.row as usize);
+        let found = range.find(|at| is_wanted(keys[*at], place.chunk));
+        found.map_or(NULL_VIEW, |at| global(values[at], place.chunk))
+    });
+    text_array(views.collect(), &chunks.buffers)
+}
+
+/// Where the elements of a row's map or array are.
+fn elements(ends: &[u32], row: usize) -> Range<usize> {
+    let end = ends.get(row).copied().unwrap_or_default() as usize;
+    let start = row.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default() as usize;
+    start.min(end)..end
 }
 
 /// All columns of [`EventCategory::file_schema`] for the events of `order`.
@@ -237,10 +275,7 @@ impl Elements {
         let mut ranges = Vec::with_capacity(order.len());
         let mut count = 0;
         for place in order {
-            let (ends, row) = (columns[place.chunk as usize].0, place.row as usize);
-            let end = ends.get(row).copied().unwrap_or_default() as usize;
-            let start = row.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or_default() as usize;
-            let range = start.min(end)..end;
+            let range = elements(columns[place.chunk as usize].0, place.row as usize);
             count += range.len();
             ranges.push((place.chunk, range));
         }

@@ -9,6 +9,8 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
+use crate::shredded::shredded;
+
 /// Hidden column: address of the log file that the event was read from (`s3://bucket/key` or `file:///…`), `Utf8View`.
 pub const PATH: &str = "$path";
 /// Hidden column: version of that log file (S3 version id, else the ETag, else size and modification time), `Utf8View`.
@@ -54,7 +56,8 @@ impl EventCategory {
         }
     }
 
-    /// The columns of a data file: those of [`EventCategory::schema`], then the hidden ones.
+    /// The columns of a data file: those of [`EventCategory::schema`], then the hidden ones: where an event stood, then keys of
+    /// map columns ([`shredded`]).
     pub fn file_schema(self) -> SchemaRef {
         match self {
             Self::CloudTrail => Arc::clone(&CLOUDTRAIL_FILE),
@@ -65,16 +68,20 @@ impl EventCategory {
 }
 
 static CLOUDTRAIL: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(cloudtrail_fields())));
-static CLOUDTRAIL_FILE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(with_hidden(cloudtrail_fields())));
+static CLOUDTRAIL_FILE: LazyLock<SchemaRef> =
+    LazyLock::new(|| Arc::new(with_hidden(EventCategory::CloudTrail, cloudtrail_fields())));
 static INSIGHT: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(insight_fields())));
-static INSIGHT_FILE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(with_hidden(insight_fields())));
+static INSIGHT_FILE: LazyLock<SchemaRef> =
+    LazyLock::new(|| Arc::new(with_hidden(EventCategory::Insight, insight_fields())));
 static ACTIVITY: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(activity_fields())));
-static ACTIVITY_FILE: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(with_hidden(activity_fields())));
+static ACTIVITY_FILE: LazyLock<SchemaRef> =
+    LazyLock::new(|| Arc::new(with_hidden(EventCategory::ActivityAuditLog, activity_fields())));
 
-fn with_hidden(mut fields: Vec<Field>) -> Schema {
+fn with_hidden(category: EventCategory, mut fields: Vec<Field>) -> Schema {
     fields.push(Field::new(PATH, DataType::Utf8View, false));
     fields.push(Field::new(VERSION, DataType::Utf8View, true));
     fields.push(Field::new(RECORD, DataType::Int32, false));
+    fields.extend(shredded(category).iter().map(|key| text(&key.name)));
     Schema::new(fields)
 }
 

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat, concat_batches, take};
 use arrow::datatypes::{SchemaRef, TimestampMillisecondType};
-use cloudtarn_record::EventCategory;
+use cloudtarn_record::shredded::values_at;
+use cloudtarn_record::{EventCategory, shredded};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -178,6 +179,7 @@ fn groups(files: &[Arc<DataFile>], when: When) -> Vec<Vec<Arc<DataFile>>> {
 /// Files that are merged. Their rows are numbered through, file by file.
 struct Merged<'a> {
     files: Vec<(&'a DataFile, ArrowReaderMetadata)>,
+    category: EventCategory,
     schema: SchemaRef,
     part: u64,
 }
@@ -199,7 +201,7 @@ impl<'a> Merged<'a> {
                 Ok((&**file, metadata))
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { files, schema: category.file_schema(), part: PART })
+        Ok(Self { files, category, schema: category.file_schema(), part: PART })
     }
 
     /// Some columns of all rows.
@@ -215,6 +217,18 @@ impl<'a> Merged<'a> {
         }
         let schema = batches.first().map_or_else(|| Arc::new(arrow::datatypes::Schema::empty()), RecordBatch::schema);
         Ok(concat_batches(&schema, &batches)?)
+    }
+
+    /// Where a file has a column: its number there, and for a key that was not shredded yet the number of its map and the key.
+    fn root(&self, metadata: &ArrowReaderMetadata, index: usize) -> Result<(usize, Option<&'static str>)> {
+        if index < metadata.schema().fields().len() {
+            return Ok((index, None));
+        }
+        let name = self.schema.field(index).name();
+        match shredded(self.category).iter().find(|shredded| shredded.name == *name) {
+            Some(shredded) => Ok((self.schema.index_of(shredded.map)?, Some(shredded.key))),
+            None => Ok((index, None)),
+        }
     }
 
     /// Bytes of a column's values, a row, about.
@@ -331,12 +345,16 @@ impl Stretches {
             if wanted == 0 {
                 continue;
             }
-            let only = ProjectionMask::roots(metadata.parquet_schema(), [index]);
+            let (root, key) = merged.root(metadata, index)?;
+            let only = ProjectionMask::roots(metadata.parquet_schema(), [root]);
             let mut found = 0;
             for batch in reader(file, metadata, only, wanted as u64, Some(rows.clone()))? {
                 let batch = batch?;
                 found += batch.num_rows();
-                parts.extend(batch.columns().first().cloned());
+                parts.extend(match (batch.columns().first(), key) {
+                    (Some(maps), Some(key)) => Some(values_at(maps, key)?),
+                    (column, _) => column.cloned(),
+                });
             }
             if found != wanted {
                 let reason = format!("{found} events instead of {wanted}");

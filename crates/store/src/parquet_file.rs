@@ -91,6 +91,13 @@ fn properties(category: EventCategory) -> WriterProperties {
     }
     let values = ColumnPath::new(["requestparameters", "entries", "value"].map(ToOwned::to_owned).to_vec());
     properties = properties.set_column_dictionary_page_size_limit(values, DICTIONARY_BYTES);
+    // Numbers, mostly: no dictionary would be worth its place.
+    for name in ["bytesTransferredIn", "bytesTransferredOut"] {
+        let name = ColumnPath::new(vec![format!("$additionaleventdata:{name}")]);
+        properties = properties.set_column_dictionary_enabled(name, false);
+    }
+    // Times are thousands in a row group, in no runs: going by a dictionary takes longer than reading them.
+    properties = properties.set_column_dictionary_enabled(column("eventtime"), false);
     // Every value of these is new, so a dictionary or a length before each would only be in the way.
     for name in ["eventid", "requestid", "sharedeventid"] {
         properties = properties
@@ -127,6 +134,8 @@ fn lighter(schema: &Schema) -> Vec<(ColumnPath, Compression)> {
                 | "sharedeventid"
                 | "eventdata"
                 | "insightdetails"
+                | "$additionaleventdata:bytesTransferredIn"
+                | "$additionaleventdata:bytesTransferredOut"
                 | PATH
                 | VERSION
         )

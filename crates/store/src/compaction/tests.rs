@@ -271,3 +271,31 @@ fn neighbours_are_merged_up_to_a_full_file() {
     assert_eq!(sizes, [MAX_FILES; 2], "the last one waits for what becomes of the others");
     assert_eq!((mergeable(&of(&[few; 20])), mergeable(&of(&[full, few, full]))), (20, 0));
 }
+
+#[test]
+fn keys_come_from_maps_where_a_file_has_no_columns_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..4 {
+        let record = record(&format!("id-{number}"), 1, "agent");
+        let parameters = format!(r#""requestParameters":{{"name":"n","bucketName":"bucket {number}"}},"eventTime""#);
+        commit(folder.path(), file(&number.to_string(), &[record.replace(r#""eventTime""#, &parameters)]));
+    }
+    let store = Store::open(folder.path()).unwrap();
+    let before = store.snapshot(&main(&store)).unwrap();
+    let all = events(&before);
+    assert!(all.iter().any(|event| event.contains("|bucket 3|")), "{all:?}");
+    for file in before.files.iter().take(3) {
+        let open = ParquetRecordBatchReaderBuilder::try_new(File::open(&file.path).unwrap()).unwrap();
+        let shown: Vec<usize> = (0..open.schema().fields().len() - shredded(EventCategory::CloudTrail).len()).collect();
+        let batch = open.build().unwrap().next().unwrap().unwrap().project(&shown).unwrap();
+        let rewritten = File::create(&file.path).unwrap();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(rewritten, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+    assert_eq!(events(&before), all);
+    store.compact(&main(&store), When::Always).unwrap();
+    let after = store.snapshot(&main(&store)).unwrap();
+    assert_eq!((after.files.len(), events(&after)), (1, all));
+    assert_eq!(after.files[0].columns().len(), EventCategory::CloudTrail.file_schema().fields().len());
+}
