@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use cloudtarn_record::key::FileName;
 use cloudtarn_source::{Day, Filter, Kind, LogObject, Report, Settled, Source, Whereabouts};
 use cloudtarn_store::{EventDataStore, Fate, Known, LogFile, Sightings, Span, Store};
 use futures::StreamExt;
@@ -15,6 +16,8 @@ use crate::group::{Group, Prior};
 use crate::progress::Progress;
 use crate::summary::Problem;
 
+/// Files that are put into the order of their delivery at once.
+const SORTED: usize = 32 * 1024;
 /// Files that are gone of which S3 is asked how; of more it is only said that they are.
 const ASKED: usize = 1000;
 
@@ -82,6 +85,7 @@ impl Listing {
             Ok(sightings) => sightings,
             Err(error) => return Ok(Err(error)),
         };
+        let mut day = OneDay::default();
         let mut group = Group::new(source);
         let mut objects = source.list_since(&self.filter, &self.settled);
         while let Some(object) = objects.next().await {
@@ -104,16 +108,17 @@ impl Listing {
                         }
                         Ok(Verdict::Read(prior)) => {
                             self.count(&object);
-                            group.push(object, prior);
+                            if day.ends_before(&object) {
+                                self.read(source, &mut group, &mut day).await?;
+                            }
+                            day.0.push((object, prior));
                         }
                         Ok(Verdict::Pass(message)) => self.pass(&object, message).await?,
                     }
                 }
             }
-            if group.is_full() {
-                self.say(Listed::Group(std::mem::replace(&mut group, Group::new(source)))).await?;
-            }
         }
+        self.read(source, &mut group, &mut day).await?;
         if !group.objects.is_empty() {
             self.say(Listed::Group(group)).await?;
         }
@@ -132,6 +137,17 @@ impl Listing {
         Ok(Ok(()))
     }
 
+    /// Sends a day's files on, group by group.
+    async fn read(&self, source: &Arc<Source>, group: &mut Group, day: &mut OneDay) -> Result<(), Unwanted> {
+        for (object, prior) in day.by_delivery() {
+            group.push(object, prior);
+            if group.is_full() {
+                self.say(Listed::Group(std::mem::replace(group, Group::new(source)))).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Counts a listed file.
     pub(crate) fn count(&self, object: &LogObject) {
         Progress::add(&self.progress.listed, 1);
@@ -148,6 +164,28 @@ impl Listing {
 
     pub(crate) async fn say(&self, message: Listed) -> Result<(), Unwanted> {
         self.send.send(message).await.map_err(|_| Unwanted)
+    }
+}
+
+/// Files of one day that are to be read. A listing gives them account by account and region by region; read in the order of their
+/// delivery, a data file has the events of few hours, and other hours need not look into it.
+#[derive(Debug, Default)]
+struct OneDay(Vec<(LogObject, Option<Prior>)>);
+
+impl OneDay {
+    /// Whether what there is must be read before a file is added.
+    fn ends_before(&self, object: &LogObject) -> bool {
+        self.0.len() >= SORTED || self.0.last().is_some_and(|(last, _)| last.day != object.day)
+    }
+
+    /// The files by the time in their names; those that have none come first, in the order of the listing.
+    fn by_delivery(&mut self) -> Vec<(LogObject, Option<Prior>)> {
+        let mut files = std::mem::take(&mut self.0);
+        files.sort_by_cached_key(|(object, _)| {
+            let name = object.uri.rsplit_once('/').map_or(object.uri.as_str(), |(_, name)| name);
+            FileName::parse(name).map(|name| name.time)
+        });
+        files
     }
 }
 
@@ -252,6 +290,36 @@ mod tests {
 
     fn day(text: &str) -> Day {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_day_is_read_in_the_order_of_delivery() {
+        let object = |account: &str, name: &str| LogObject {
+            uri: format!("s3://b/AWSLogs/{account}/CloudTrail/us-east-1/2026/03/01/{name}"),
+            version: String::new(),
+            size: 1,
+            kind: None,
+            day: Some(day("2026-03-01")),
+            organization: None,
+            account: Some(account.to_owned()),
+            region: None,
+        };
+        let file = |account: &str, time: &str| {
+            object(account, &format!("{account}_CloudTrail_us-east-1_20260301T{time}Z_0123456789abcdef.json.gz"))
+        };
+        let (one, two) = ("111122223333", "444455556666");
+        let listed =
+            [file(one, "0105"), file(one, "2300"), object(one, "x.json"), file(two, "0010"), file(two, "0105")];
+        let mut files = OneDay::default();
+        for object in &listed {
+            assert!(!files.ends_before(object));
+            files.0.push((object.clone(), None));
+        }
+        let next = LogObject { day: Some(day("2026-03-02")), ..listed[0].clone() };
+        assert!(files.ends_before(&next));
+        let order: Vec<LogObject> = files.by_delivery().into_iter().map(|(object, _)| object).collect();
+        assert_eq!(order, [2, 3, 0, 4, 1].map(|at: usize| listed[at].clone()));
+        assert!(!files.ends_before(&next));
     }
 
     fn after(failed: Option<&str>, unread: &[&str]) -> Vec<Span> {
