@@ -8,6 +8,7 @@ mod count;
 mod count_if;
 mod distinct;
 mod extreme;
+mod group_texts;
 mod histogram;
 mod listagg;
 mod map;

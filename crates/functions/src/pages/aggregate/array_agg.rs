@@ -1,17 +1,25 @@
-//! `array_agg`: DataFusion's, except that distinct values stay in the order in which they first appear.
+//! `array_agg`: DataFusion's, except that distinct values stay in the order in which they first appear, and that distinct text by group
+//! is of [`GroupTexts`].
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, ListArray, StringViewArray, StringViewBuilder, StructArray, new_empty_array,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::concat;
-use arrow::datatypes::{DataType, FieldRef};
-use datafusion_common::{Result, ScalarValue};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::AggregateOrderSensitivity;
-use datafusion_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature};
+use datafusion_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature,
+};
 use datafusion_functions_aggregate::array_agg::array_agg_udaf;
 
+use super::collected::collected_type;
 use super::extreme::as_list;
+use super::group_texts::{GroupTexts, Pair};
 use super::udaf::{Aggregate, Setup};
 use crate::columns::Resolved;
 use crate::types::array_of;
@@ -72,6 +80,107 @@ impl Accumulator for Values {
     }
 }
 
+fn is_distinct_text(args: &AccumulatorArgs<'_>) -> bool {
+    let [value] = args.expr_fields else { return false };
+    args.is_distinct && args.order_bys.is_empty() && value.data_type() == &DataType::Utf8View
+}
+
+/// Distinct text of all groups, in the order in which it first appears.
+#[derive(Default)]
+struct DistinctTexts {
+    texts: GroupTexts,
+    order: Vec<Pair>,
+    groups: usize,
+}
+
+impl DistinctTexts {
+    fn offer(&mut self, texts: &StringViewArray, total: usize, group: impl Fn(usize) -> Option<usize>) {
+        let Self { texts: known, order, groups } = self;
+        *groups = total.max(*groups);
+        known.offer(texts, group, |pair| order.push(pair));
+    }
+
+    /// The texts of the groups that are emitted, and how many each has.
+    fn emit(&mut self, emit_to: EmitTo) -> (ArrayRef, Vec<usize>) {
+        let groups = match emit_to {
+            EmitTo::All => self.groups,
+            EmitTo::First(groups) => groups,
+        };
+        let mut lengths = vec![0; groups];
+        let mut pairs: Vec<Pair> = self.order.iter().copied().filter(|pair| pair.group() < groups).collect();
+        pairs.iter().for_each(|pair| lengths[pair.group()] += 1);
+        // The sort is stable: a group's texts stay in order.
+        pairs.sort_by_key(|pair| pair.group());
+        let mut texts = StringViewBuilder::with_capacity(pairs.len());
+        pairs.into_iter().for_each(|pair| texts.append_option(self.texts.text(pair)));
+        self.texts.forget(emit_to, &mut self.order);
+        self.groups -= groups;
+        (Arc::new(texts.finish()), lengths)
+    }
+}
+
+/// Rows of one text, as [`super::collected`] keeps them: a list for each group.
+fn collected(texts: ArrayRef, lengths: impl IntoIterator<Item = usize>) -> Result<Vec<ArrayRef>> {
+    let DataType::List(item) = collected_type([DataType::Utf8View]) else {
+        return internal_err!("what is collected is a list");
+    };
+    let DataType::Struct(fields) = item.data_type() else { return internal_err!("what is collected is rows") };
+    let rows = StructArray::try_new(fields.clone(), vec![texts], None)?;
+    Ok(vec![Arc::new(ListArray::try_new(item, OffsetBuffer::from_lengths(lengths), Arc::new(rows), None)?)])
+}
+
+impl GroupsAccumulator for DistinctTexts {
+    fn update_batch(
+        &mut self,
+        columns: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total: usize,
+    ) -> Result<()> {
+        let kept = |row: &usize| filter.is_none_or(|filter| filter.is_valid(*row) && filter.value(*row));
+        self.offer(columns[0].as_string_view(), total, |row| Some(row).filter(kept).map(|row| groups[row]));
+        Ok(())
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+        let lists = states[0].as_list::<i32>();
+        let offsets = lists.value_offsets();
+        let first = offsets[0] as usize;
+        let mut group_of = Vec::with_capacity(lists.values().len());
+        for (list, group) in groups.iter().enumerate() {
+            group_of.resize(offsets[list + 1] as usize - first, *group);
+        }
+        let texts = lists.values().as_struct().column(0).slice(first, group_of.len());
+        self.offer(texts.as_string_view(), total, |row| Some(group_of[row]));
+        Ok(())
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        let (texts, lengths) = self.emit(emit_to);
+        // Of no rows there is no array.
+        let there = NullBuffer::from_iter(lengths.iter().map(|length| *length > 0));
+        let item = Arc::new(Field::new_list_field(DataType::Utf8View, true));
+        Ok(Arc::new(ListArray::try_new(item, OffsetBuffer::from_lengths(lengths), texts, Some(there))?))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        let (texts, lengths) = self.emit(emit_to);
+        collected(texts, lengths)
+    }
+
+    fn convert_to_state(&self, columns: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let rows = columns[0].len();
+        let kept: BooleanArray =
+            (0..rows).map(|row| Some(filter.is_none_or(|f| f.is_valid(row) && f.value(row)))).collect();
+        let texts = arrow::compute::filter(&columns[0], &kept)?;
+        collected(texts, kept.values().iter().map(usize::from))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.texts.held() + self.order.capacity() * size_of::<Pair>()
+    }
+}
+
 #[derive(Debug, Clone)]
 struct ArrayAgg {
     all: Arc<dyn AggregateUDFImpl>,
@@ -125,10 +234,13 @@ impl AggregateUDFImpl for ArrayAgg {
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
-        self.form(args.is_distinct).groups_accumulator_supported(args)
+        is_distinct_text(&args) || self.form(args.is_distinct).groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        if is_distinct_text(&args) {
+            return Ok(Box::<DistinctTexts>::default());
+        }
         self.form(args.is_distinct).create_groups_accumulator(args)
     }
 
@@ -148,5 +260,47 @@ impl AggregateUDFImpl for ArrayAgg {
 
     fn supports_null_handling_clause(&self) -> bool {
         self.all.supports_null_handling_clause()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn column(texts: &[Option<&str>]) -> Vec<ArrayRef> {
+        vec![Arc::new(texts.iter().copied().collect::<StringViewArray>())]
+    }
+
+    fn lists(accumulator: &mut DistinctTexts, emit_to: EmitTo) -> Vec<Option<Vec<Option<String>>>> {
+        let lists = accumulator.evaluate(emit_to).unwrap();
+        let texts = |list: ArrayRef| list.as_string_view().iter().map(|text| text.map(str::to_owned)).collect();
+        lists.as_list::<i32>().iter().map(|list| list.map(texts)).collect()
+    }
+
+    fn list(texts: &[Option<&str>]) -> Option<Vec<Option<String>>> {
+        Some(texts.iter().map(|text| text.map(str::to_owned)).collect())
+    }
+
+    #[test]
+    fn texts_of_groups_stay_in_order_across_parts() {
+        let (mut left, mut right, mut all) =
+            (DistinctTexts::default(), DistinctTexts::default(), DistinctTexts::default());
+        let long = "a text that is too long for a view";
+        let texts = column(&[Some("b"), Some(long), None, Some("b"), Some("a"), None, Some("x")]);
+        let filter = BooleanArray::from(vec![true, true, true, true, true, true, false]);
+        left.update_batch(&texts, &[0, 1, 0, 1, 0, 0, 2], Some(&filter), 3).unwrap();
+        right.update_batch(&column(&[Some("a"), Some("c"), Some(long)]), &[1, 1, 0], None, 2).unwrap();
+        let first = left.state(EmitTo::First(1)).unwrap();
+        all.merge_batch(&first, &[0], 1).unwrap();
+        all.merge_batch(&left.state(EmitTo::All).unwrap(), &[1, 2], 3).unwrap();
+        all.merge_batch(&right.state(EmitTo::All).unwrap(), &[0, 1], 3).unwrap();
+        let skipped = all.convert_to_state(&column(&[Some("z"), None, Some("z")]), None).unwrap();
+        all.merge_batch(&[skipped[0].slice(1, 2)], &[3, 3], 4).unwrap();
+        assert!(all.size() > 0);
+        assert_eq!(lists(&mut all, EmitTo::First(1)), [list(&[Some("b"), None, Some("a"), Some(long)])]);
+        let rest = [list(&[Some(long), Some("b"), Some("a"), Some("c")]), None, list(&[None, Some("z")])];
+        assert_eq!(lists(&mut all, EmitTo::All), rest);
     }
 }

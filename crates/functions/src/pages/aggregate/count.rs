@@ -1,5 +1,4 @@
-//! `count`, which is DataFusion's, but for `count(DISTINCT text)`: over all rows it is [`distinct`], and by group DataFusion has
-//! a set for each group, and takes the rows of each group one group after the other.
+//! `count`, which is DataFusion's, but for `count(DISTINCT text)`: over all rows it is [`distinct`], by group of [`GroupTexts`].
 
 mod distinct;
 mod packed;
@@ -11,7 +10,7 @@ use arrow::array::{
 };
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion_common::{HashMap, HashSet, Result, ScalarValue};
+use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion_expr::utils::format_state_name;
 use datafusion_expr::{
@@ -21,6 +20,8 @@ use datafusion_expr::{
 use datafusion_functions_aggregate::count::count_udaf;
 
 use distinct::DistinctCount;
+
+use super::group_texts::GroupTexts;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Count(Arc<AggregateUDF>);
@@ -105,65 +106,25 @@ impl AggregateUDFImpl for Count {
     }
 }
 
-/// Distinct text of all groups: one number a text, one set of pairs of group and number.
+/// Distinct text of all groups.
 #[derive(Default)]
 struct DistinctText {
-    numbers: HashMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
-    /// Bytes of the texts.
-    bytes: usize,
-    /// The group in the upper half, the number of the text in the lower.
-    pairs: HashSet<u64>,
+    texts: GroupTexts,
     counts: Vec<i64>,
 }
 
 impl DistinctText {
-    fn number(&mut self, text: &str) -> u32 {
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        let number = self.texts.len() as u32;
-        let text: Arc<str> = Arc::from(text);
-        self.bytes += text.len();
-        self.texts.push(Arc::clone(&text));
-        self.numbers.insert(text, number);
-        number
-    }
-
     /// Counts a text for each row, in the group that `group` has for it; `None` for rows that do not count.
     fn offer(&mut self, texts: &StringViewArray, total: usize, group: impl Fn(usize) -> Option<usize>) {
-        self.counts.resize(total.max(self.counts.len()), 0);
-        // Like events stand together: text often is that of the row before, and its view the same then.
-        let (mut view, mut number) = (None, 0);
-        let mut pair = None;
-        for row in 0..texts.len() {
-            let Some(group) = group(row).filter(|_| texts.is_valid(row)) else { continue };
-            if view != Some(texts.views()[row]) {
-                view = Some(texts.views()[row]);
-                number = self.number(texts.value(row));
-            }
-            let next = (group as u64) << 32 | u64::from(number);
-            if pair == Some(next) {
-                continue;
-            }
-            pair = Some(next);
-            if self.pairs.insert(next) {
-                self.counts[group] += 1;
-            }
-        }
+        let Self { texts: known, counts } = self;
+        counts.resize(total.max(counts.len()), 0);
+        known.offer(texts, |row| group(row).filter(|_| texts.is_valid(row)), |pair| counts[pair.group()] += 1);
     }
 
     /// Forgets the groups that are emitted.
     fn forget(&mut self, emit_to: EmitTo) -> Vec<i64> {
-        match emit_to {
-            EmitTo::All => std::mem::take(self).counts,
-            EmitTo::First(n) => {
-                let groups = n as u64;
-                let later = self.pairs.drain().filter(|pair| pair >> 32 >= groups);
-                self.pairs = later.map(|pair| pair - (groups << 32)).collect();
-                emit_to.take_needed(&mut self.counts)
-            }
-        }
+        self.texts.forget(emit_to, &mut Vec::new());
+        emit_to.take_needed(&mut self.counts)
     }
 }
 
@@ -211,10 +172,10 @@ impl GroupsAccumulator for DistinctText {
             EmitTo::All => self.counts.len(),
             EmitTo::First(n) => n,
         };
-        let mut pairs: Vec<u64> = self.pairs.iter().filter(|pair| *pair >> 32 < groups as u64).copied().collect();
+        let mut pairs = self.texts.pairs(groups);
         pairs.sort_unstable();
         let mut texts = StringViewBuilder::with_capacity(pairs.len());
-        pairs.iter().for_each(|pair| texts.append_value(&self.texts[*pair as u32 as usize]));
+        pairs.into_iter().for_each(|pair| texts.append_option(self.texts.text(pair)));
         let lengths = self.counts[..groups].to_vec();
         self.forget(emit_to);
         states(lengths.into_iter().map(|count| count as usize), Arc::new(texts.finish()))
@@ -231,13 +192,7 @@ impl GroupsAccumulator for DistinctText {
     }
 
     fn size(&self) -> usize {
-        let text = size_of::<Arc<str>>();
-        size_of_val(self)
-            + self.bytes
-            + self.texts.capacity() * (text + 16)
-            + self.numbers.capacity() * (text + size_of::<u32>() + 1)
-            + self.pairs.capacity() * (size_of::<u64>() + 1)
-            + self.counts.capacity() * size_of::<i64>()
+        size_of_val(self) + self.texts.held() + self.counts.capacity() * size_of::<i64>()
     }
 }
 
