@@ -45,6 +45,7 @@ mod tables;
 mod unnest;
 pub mod value;
 mod window_fields;
+mod window_sort;
 
 pub use error::{Error, Kind, Result};
 pub use rows::Rows;

@@ -43,6 +43,7 @@ use crate::table::KnownStatistics;
 use crate::tables::{Guard, Open};
 use crate::unnest::UnnestPlanner;
 use crate::window_fields::WindowFields;
+use crate::window_sort::WindowSort;
 use crate::{bags, decorrelate, event_json, introspection, row_star};
 
 /// Consumers of memory that an error about it names.
@@ -128,6 +129,7 @@ impl Session {
             .with_optimizer_rule(Arc::new(ElementFilter::new()))
             .with_optimizer_rule(Arc::new(DistinctSemiJoin))
             .with_physical_optimizer_rule(Arc::new(Leaders))
+            .with_physical_optimizer_rule(Arc::new(WindowSort))
             .with_physical_optimizer_rule(Arc::new(BandJoin))
             .with_physical_optimizer_rule(Arc::new(RunAggregate))
             .with_physical_optimizer_rule(Arc::new(RowSelections {
