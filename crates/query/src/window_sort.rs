@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayData, ArrayRef, Int64Array, RecordBatchOptions, UInt32Array};
-use arrow::buffer::Buffer;
+use arrow::buffer::{Buffer, NullBuffer};
 use arrow::compute::{SortColumn, interleave, lexsort_to_indices, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
@@ -382,7 +382,7 @@ impl Numbered {
 
 /// Bytes of buffers that were not counted yet.
 fn held(data: &ArrayData, counted: &mut HashSet<usize>) -> usize {
-    let buffers = data.buffers().iter().chain(data.nulls().map(|nulls| nulls.buffer()));
+    let buffers = data.buffers().iter().chain(data.nulls().map(NullBuffer::buffer));
     let new = buffers
         .filter(|buffer| counted.insert(buffer.data_ptr().as_ptr() as usize))
         .map(Buffer::capacity)

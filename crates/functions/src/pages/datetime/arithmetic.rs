@@ -347,8 +347,15 @@ fn diff(call: &Call<'_>) -> Result<ArrayRef> {
 fn diff_one(unit: Unit, from: i64, to: i64, moments: &Moments) -> Result<i64> {
     let per = if moments.per == 0 { 1 } else { moments.per };
     if unit <= Unit::Hour {
-        let millis = i128::from(unit.millis().unwrap_or(1));
-        // Truncated to milliseconds first, as Trino compares them.
+        let millis = unit.millis().unwrap_or(1);
+        // Truncated to milliseconds first, as Trino compares them. In 64 bits, where these are enough: that is several times as fast.
+        let as_millis = |v: i64| Some(v.checked_mul(1000)?.div_euclid(per));
+        if let (Some(from), Some(to)) = (as_millis(from), as_millis(to))
+            && let Some(millis_between) = to.checked_sub(from)
+        {
+            return Ok(millis_between / millis);
+        }
+        let millis = i128::from(millis);
         let as_millis = |v: i64| (i128::from(v) * 1000).div_euclid(i128::from(per));
         return i64::try_from((as_millis(to) - as_millis(from)) / millis)
             .or_else(|_| fail("NUMERIC_VALUE_OUT_OF_RANGE", "bigint overflow in date_diff"));
