@@ -13,6 +13,8 @@ import venv
 from pathlib import Path
 
 NAMES = ["cloudtarn", "duckdb", "chdb"]
+# Those that `queries.py` asks some questions too.
+PARTIAL = ["polars", "jq"]
 FILES = "**/*.json.gz"
 
 
@@ -86,13 +88,13 @@ def child(path, work):
     print("RESULT " + json.dumps(result))
 
 
-def options(description, threads, runs):
-    """The options that every comparison has."""
+def options(description, threads, runs, names=NAMES):
+    """The options that every comparison has, of these engines."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, help="folder of CloudTrail .json.gz files")
     parser.add_argument("--cloudtarn", help="path of the cloudtarn program")
     parser.add_argument("--threads", type=int, choices=[1, 2], default=threads, help="cores and threads for every engine")
-    parser.add_argument("--engines", default=",".join(NAMES), help="comma-separated; default: all")
+    parser.add_argument("--engines", default=",".join(names), help="comma-separated; default: all")
     parser.add_argument("--runs", type=int, default=runs, help="runs of each engine; the best counts")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "cloudtarn-compare", help="where the Python packages go")
     parser.add_argument("--scratch", type=Path, help="where the stores are made, default: the system's temporary folder")
@@ -100,10 +102,10 @@ def options(description, threads, runs):
     return parser
 
 
-def resolve(parser, arguments):
+def resolve(parser, arguments, names=NAMES):
     """Check the options; the engines asked for, and a Python that has them."""
     wanted = [e for e in arguments.engines.split(",") if e]
-    unknown = [e for e in wanted if e not in NAMES]
+    unknown = [e for e in wanted if e not in names]
     if unknown or not arguments.corpus:
         parser.error(f"unknown engines: {unknown}" if unknown else "--corpus is needed")
     if "cloudtarn" in wanted:

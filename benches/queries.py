@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""Compare queries: cloudtarn, DuckDB and ClickHouse (chdb) on the same events and the same cores.
+"""Compare queries: cloudtarn, DuckDB and ClickHouse (chdb) on the same events and the same cores; Polars and jq where they can.
 
 Each engine takes the folder of .json.gz files into its own native layout and answers the same questions
 (benches/questions), in Lake SQL or in the best SQL of its own. No time is printed before all engines gave the same
 answers. Times are of warm statements in one process an engine; some questions are also asked in fresh processes.
 """
 
+import collections
+import concurrent.futures
 import contextlib
+import functools
+import gzip
+import itertools
 import json
 import math
 import os
@@ -23,7 +28,9 @@ from pathlib import Path
 import engines
 import layouts
 
-TITLES = {"cloudtarn": "Cloudtarn", "duckdb": "DuckDB", "chdb": "ClickHouse"}
+TITLES = {"cloudtarn": "Cloudtarn", "duckdb": "DuckDB", "chdb": "ClickHouse", "polars": "Polars", "jq": "jq"}
+# Those that are asked every question; the others are asked what they have a statement for.
+WHOLE = ["cloudtarn", "duckdb", "chdb"]
 GROUPS = ["needles", "times", "packs", "samples", "nested", "joins"]
 # Runs of one question end early when they have taken as long as this.
 PATIENCE = 20.0
@@ -119,7 +126,58 @@ class ClickHouse:
         return {}
 
 
-CLIENTS = {"cloudtarn": Cloudtarn, "duckdb": DuckDB, "chdb": ClickHouse}
+class Polars:
+    def __init__(self, job):
+        os.environ["POLARS_MAX_THREADS"] = str(job["threads"])
+        import polars
+
+        events = polars.scan_parquet(os.path.join(job["store"], "*.parquet"))
+        self.context = polars.SQLContext(events=events)
+
+    def ask(self, sql):
+        return self.context.execute(sql).collect()
+
+    def rows(self, answer):
+        return answer.rows()
+
+    def close(self):
+        return {}
+
+
+def filtered(path, program):
+    """What a jq program gives of one log file."""
+    import jq
+
+    return jq.compile(program).input_text(gzip.decompress(Path(path).read_bytes()).decode()).all()
+
+
+class Jq:
+    """A program gives rows of each log file. The comment `# count` in it has equal ones counted, `# first N` has them sorted and cut."""
+
+    def __init__(self, job):
+        self.files = json.loads((Path(job["store"]) / "files.json").read_text())
+        self.pool = concurrent.futures.ProcessPoolExecutor(job["threads"])
+
+    def ask(self, program):
+        work = functools.partial(filtered, program=program)
+        rows = itertools.chain.from_iterable(self.pool.map(work, self.files, chunksize=16))
+        if "# count" in program:
+            counted = collections.Counter(map(tuple, rows))
+            return [[*row, count] for row, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
+        if first := re.search(r"# first (\d+)", program):
+            return sorted(rows)[: int(first[1])]
+        return list(rows)
+
+    def rows(self, answer):
+        return answer
+
+    def close(self):
+        self.pool.shutdown()
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {"cpu": usage.ru_utime + usage.ru_stime, "rss": usage.ru_maxrss}
+
+
+CLIENTS = {"cloudtarn": Cloudtarn, "duckdb": DuckDB, "chdb": ClickHouse, "polars": Polars, "jq": Jq}
 
 
 def load(job):
@@ -236,10 +294,10 @@ def differences(asked, answers):
     for question in asked:
         name = question["name"]
         for engine, found in answers.items():
-            if "error" in found[name]:
+            if name in found and "error" in found[name]:
                 wrong.append(f"{name}: {TITLES[engine]} failed: {found[name]['error']}")
         for engine, found in others:
-            if "error" in found[name] or "error" in reference[name]:
+            if name not in found or "error" in found[name] or "error" in reference[name]:
                 continue
             one, other = reference[name]["rows"], found[name]["rows"]
             if question.get("any rows"):
@@ -314,7 +372,7 @@ def run(arguments, wanted, python, folder):
     used, answers = {}, {}
     for engine in wanted:
         log(f"asking {TITLES[engine]}")
-        statements = {q["name"]: fill(q["sql"][engine], engine, found) for q in asked}
+        statements = {q["name"]: fill(q["sql"][engine], engine, found) for q in asked if engine in q["sql"]}
         result = job(engine, "ask", statements=statements, runs=arguments.runs)
         used[engine], answers[engine] = result, result["answers"]
     wrong = differences(asked, answers)
@@ -326,7 +384,7 @@ def run(arguments, wanted, python, folder):
             log(f"warning: {question['name']} gives no rows on this corpus")
     starts = {}
     for question in (q for q in asked if q["name"] in COLD):
-        for engine in wanted:
+        for engine in (e for e in wanted if e in WHOLE):
             log(f"starting {TITLES[engine]}: {question['name']}")
             sql = fill(question["sql"][engine], engine, found)
             tries = [job(engine, "cold", sql=sql) for _ in range(1 if arguments.quick else min(arguments.runs, 3))]
@@ -350,7 +408,7 @@ def mean(numbers):
 
 
 def report(arguments, loaded, asked, answers, starts, used):
-    names = list(answers)
+    names = [e for e in answers if e in WHOLE]
     others = [e for e in names if e != "cloudtarn"]
     heads = [TITLES[e] for e in names]
     raw = loaded[names[0]]["raw"] / 1e6
@@ -373,6 +431,19 @@ def report(arguments, loaded, asked, answers, starts, used):
     if others:
         slower = [q["name"] for q, r in zip(asked, ratios) if r > 1.2]
         print(f"- Slower than the better of the others by more than 1.2 times: {', '.join(slower) or 'none'}.\n")
+    partial = [e for e in answers if e not in WHOLE]
+    some = [q for q in asked if any(q["name"] in answers[e] for e in partial)]
+    if some:
+        print("Those that answer some questions; how many times as long as Cloudtarn they take.\n")
+        rows = []
+        for question in some:
+            ms = answers["cloudtarn"][question["name"]]["ms"]
+            cells = [question["name"], figure(ms)]
+            for engine in partial:
+                other = answers[engine].get(question["name"])
+                cells.append(f"{figure(other['ms'])} ({other['ms'] / ms:,.0f})" if other else "")
+            rows.append(cells)
+        table(["question", "Cloudtarn", *(TITLES[e] for e in partial)], rows)
     if starts:
         print("From the start of a process to its answer; for the others, loading Python's package apart.\n")
         cells = {n: [figure(s[e]["ms"]) + (f" + {figure(s[e]['import'])}" if "import" in s[e] else "") for e in names] for n, s in starts.items()}
@@ -388,13 +459,14 @@ def report(arguments, loaded, asked, answers, starts, used):
                 f"{loaded[e]['disk'] / 1e6:,.1f}",
                 f"{loaded[e]['seconds']:.1f}",
             ]
-            for e in names
+            for e in answers
         ],
     )
 
 
 def main():
-    parser = engines.options(__doc__, threads=2, runs=5)
+    names = [*engines.NAMES, *engines.PARTIAL]
+    parser = engines.options(__doc__, threads=2, runs=5, names=names)
     parser.add_argument("--quick", action="store_true", help="fewer questions, three runs at most, one fresh process of each")
     parser.add_argument("--only", metavar="TEXT", default="", help="only questions with this in their name")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the loaded stores here, and use them when they are there")
@@ -402,7 +474,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.job:
         return engines.child(arguments.job, lambda job: WORK[job["work"]](job))
-    wanted, python = engines.resolve(parser, arguments)
+    wanted, python = engines.resolve(parser, arguments, names)
     if "cloudtarn" not in wanted:
         parser.error("the questions' values are found with cloudtarn: leave it in --engines")
     if arguments.quick:

@@ -19,7 +19,7 @@ FROM (SELECT identity_arn AS principal, eventTime FROM events
 GROUP BY principal
 
 -- question: three busiest calls of each service
--- engine: cloudtarn duckdb chdb
+-- engine: cloudtarn duckdb polars chdb
 SELECT eventSource, eventName, calls
 FROM (SELECT eventSource, eventName, calls, row_number() OVER (PARTITION BY eventSource ORDER BY calls DESC, eventName) AS place
       FROM (SELECT eventSource, eventName, count(*) AS calls FROM {events} GROUP BY eventSource, eventName) AS counted) AS placed
@@ -33,7 +33,7 @@ FROM (SELECT userIdentity.arn AS principal, eventTime, eventName, sourceIPAddres
              row_number() OVER (PARTITION BY userIdentity.arn ORDER BY eventTime, eventID) AS place
       FROM $EDS_ID WHERE userIdentity.arn IS NOT NULL)
 WHERE place = 1
--- engine: duckdb
+-- engine: duckdb polars
 SELECT identity_arn AS principal, eventTime, eventName, sourceIPAddress
 FROM events WHERE identity_arn IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY identity_arn ORDER BY eventTime, eventID) = 1
@@ -76,7 +76,7 @@ FROM $EDS_ID AS ok JOIN $EDS_ID AS refused
 WHERE refused.errorCode = 'AccessDenied' AND ok.errorCode IS NULL
   AND ok.eventTime > refused.eventTime AND ok.eventTime < refused.eventTime + INTERVAL '1' HOUR
 GROUP BY 1, 2
--- engine: duckdb
+-- engine: duckdb polars
 SELECT ok.identity_arn AS principal, ok.eventName, count(DISTINCT ok.eventID) AS times
 FROM events AS ok JOIN events AS refused
   ON refused.identity_arn = ok.identity_arn AND refused.eventName = ok.eventName
@@ -98,7 +98,7 @@ GROUP BY 1, 2
 SELECT eventSource, eventName, count(*) AS calls FROM $EDS_ID
 WHERE userIdentity.accessKeyId IN (SELECT userIdentity.accessKeyId FROM $EDS_ID WHERE errorCode = 'Client.UnauthorizedOperation')
 GROUP BY eventSource, eventName
--- engine: duckdb
+-- engine: duckdb polars
 SELECT eventSource, eventName, count(*) AS calls FROM events
 WHERE accessKeyId IN (SELECT accessKeyId FROM events WHERE errorCode = 'Client.UnauthorizedOperation')
 GROUP BY eventSource, eventName

@@ -5,7 +5,7 @@
 SELECT eventSource, eventName, count(*) AS calls, count(DISTINCT userIdentity.arn) AS principals,
        count_if(errorCode IS NOT NULL) AS errors
 FROM $EDS_ID GROUP BY eventSource, eventName ORDER BY calls DESC, eventSource, eventName LIMIT 10
--- engine: duckdb
+-- engine: duckdb polars
 SELECT eventSource, eventName, count(*) AS calls, count(DISTINCT identity_arn) AS principals, count(errorCode) AS errors
 FROM events GROUP BY eventSource, eventName ORDER BY calls DESC, eventSource, eventName LIMIT 10
 -- engine: chdb
@@ -21,7 +21,7 @@ SELECT eventSource, eventName, errorCode, count(*) AS errors, count(DISTINCT use
 FROM $EDS_ID WHERE errorCode IS NOT NULL
 GROUP BY eventSource, eventName, errorCode HAVING count(*) >= 5
 ORDER BY errors DESC, eventSource, eventName, errorCode LIMIT 50
--- engine: duckdb
+-- engine: duckdb polars
 SELECT eventSource, eventName, errorCode, count(*) AS errors, count(DISTINCT identity_arn) AS principals,
        min(eventTime) AS first, max(eventTime) AS last
 FROM events WHERE errorCode IS NOT NULL

@@ -1,8 +1,11 @@
 -- question: calls of every service
 -- ordered
--- engine: cloudtarn duckdb chdb
+-- engine: cloudtarn duckdb polars chdb
 SELECT eventSource, count(*) AS apiCount FROM {events} WHERE eventTime > '{week}'
 GROUP BY eventSource ORDER BY apiCount DESC, eventSource
+-- engine: jq
+# count
+.Records[] | select((.eventTime | sub("T"; " ") | sub("Z"; "")) > "{week}") | [.eventSource]
 
 -- question: what a user did in a week
 -- ordered
@@ -10,7 +13,7 @@ GROUP BY eventSource ORDER BY apiCount DESC, eventSource
 SELECT eventID, eventName, eventSource, eventTime FROM $EDS_ID
 WHERE userIdentity.userName = '{user}' AND eventTime > '{week}' AND eventTime < '{next_day}'
 ORDER BY eventTime DESC, eventID LIMIT 200
--- engine: duckdb chdb
+-- engine: duckdb polars chdb
 SELECT eventID, eventName, eventSource, eventTime FROM events
 WHERE userName = '{user}' AND eventTime > '{week}' AND eventTime < '{next_day}'
 ORDER BY eventTime DESC, eventID LIMIT 200
@@ -20,7 +23,7 @@ ORDER BY eventTime DESC, eventID LIMIT 200
 -- engine: cloudtarn
 SELECT eventSource, tlsDetails.tlsVersion, count(*) AS calls FROM $EDS_ID
 WHERE tlsDetails.tlsVersion IS NOT NULL GROUP BY eventSource, tlsDetails.tlsVersion
--- engine: duckdb
+-- engine: duckdb polars
 SELECT eventSource, tlsVersion, count(*) AS calls FROM events WHERE tlsVersion IS NOT NULL GROUP BY eventSource, tlsVersion
 -- engine: chdb
 SELECT eventSource, tlsVersion, count() AS calls FROM events WHERE tlsVersion != '' GROUP BY eventSource, tlsVersion
@@ -44,7 +47,7 @@ GROUP BY 1, 2 ORDER BY times DESC, role, caller LIMIT 100
 -- question: latest errors
 -- quick
 -- ordered
--- engine: cloudtarn duckdb
+-- engine: cloudtarn duckdb polars
 SELECT eventTime, eventID, eventSource, eventName, errorCode, errorMessage FROM {events}
 WHERE errorCode IS NOT NULL ORDER BY eventTime DESC, eventID LIMIT 20
 -- engine: chdb
