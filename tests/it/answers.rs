@@ -199,6 +199,48 @@ fn quick_ways(store: &Path) -> Vec<Vec<String>> {
 }
 
 #[test]
+fn joins_compare_what_is_made_of_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
+    bucket(&from, 3_000);
+    ingest(&from, &store);
+    let refused = "(SELECT * FROM $EDS_ID WHERE errorCode IS NOT NULL)";
+    let pairs = |on: &str| {
+        let from = format!("{refused} AS a JOIN {refused} AS b ON a.eventName = b.eventName AND {on}");
+        rows(&store, &format!("SELECT a.eventID, b.eventID FROM {from} ORDER BY 1, 2"))
+    };
+    let plain = pairs("a.userIdentity.arn = b.userIdentity.arn");
+    assert!(plain.len() > 10);
+    let made = "lower(a.userIdentity.arn) = lower(b.userIdentity.arn)";
+    assert_eq!(pairs(made), plain);
+    assert_eq!(
+        pairs("a.userIdentity.arn || '' = concat(b.userIdentity.arn, substr(b.userIdentity.type, 1, 0))"),
+        plain
+    );
+    let from = format!("{refused} AS a, {refused} AS b WHERE a.eventName = b.eventName AND {made}");
+    assert_eq!(rows(&store, &format!("SELECT a.eventID, b.eventID FROM {from} ORDER BY 1, 2")), plain);
+    let one = |sql: String| rows(&store, &sql).remove(0);
+    let count = |equal: &str, kind: &str| {
+        one(format!(
+            "SELECT count(*), count(b.eventID), count(c.eventID) FROM $EDS_ID AS a {kind} JOIN {refused} AS b ON {equal}
+             LEFT JOIN {refused} AS c ON c.eventID = a.eventID AND lower(c.userIdentity.type) <> lower(a.userIdentity.arn)"
+        ))
+    };
+    for kind in ["LEFT", "RIGHT", "FULL", "INNER"] {
+        let plain = "a.eventID = b.eventID AND a.userIdentity.arn = b.userIdentity.arn";
+        assert_eq!(count(&format!("a.eventID = b.eventID AND {made}"), kind), count(plain, kind), "{kind}");
+    }
+    for not in ["", "NOT"] {
+        let among = |equal: &str| {
+            one(format!(
+                "SELECT count(*) FROM $EDS_ID AS a WHERE {not} EXISTS (SELECT 1 FROM {refused} AS b WHERE {equal})"
+            ))
+        };
+        assert_eq!(among(made), among("a.userIdentity.arn = b.userIdentity.arn"));
+    }
+}
+
+#[test]
 fn twelve_of_the_questions_find_what_is_hidden() {
     let folder = tempfile::tempdir().unwrap();
     let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));

@@ -36,7 +36,6 @@ use crate::planning::{self, Provider};
 use crate::row_selection::RowSelections;
 use crate::run_aggregate::RunAggregate;
 use crate::semi_join::DistinctSemiJoin;
-use crate::shredded;
 use crate::single::Single;
 use crate::statistics::Statistics;
 use crate::table::KnownStatistics;
@@ -44,7 +43,7 @@ use crate::tables::{Guard, Open};
 use crate::unnest::UnnestPlanner;
 use crate::window_fields::WindowFields;
 use crate::window_sort::WindowSort;
-use crate::{bags, decorrelate, event_json, introspection, row_star};
+use crate::{bags, decorrelate, event_json, introspection, join_fields, outer_fields, row_star, shredded};
 
 /// Consumers of memory that an error about it names.
 const REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
@@ -222,8 +221,15 @@ impl Session {
         {
             planned = plan(&cloudtarn_dialect::with_unique_names(parsed.clone()));
         }
+        if let Err(e) = &planned
+            && outer_fields::are_missing(e)
+        {
+            let mut parsed = parsed.clone();
+            outer_fields::expand(&mut parsed.statement);
+            planned = plan(&parsed);
+        }
         let plan = shredded::rewrite(event_json::rewrite(bags::rewrite(planned?)?)?)?;
-        let plan = decorrelate::rewrite(plan, &self.single)?;
+        let plan = join_fields::rewrite(decorrelate::rewrite(plan, &self.single)?)?;
         Ok((self.coercion.rewrite(plan)?, stores))
     }
 }

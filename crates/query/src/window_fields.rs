@@ -96,7 +96,7 @@ impl Fields<'_> {
 }
 
 /// A path of names into a column of the schema.
-fn is_field(e: &Expr, schema: &DFSchema) -> bool {
+pub(crate) fn is_field(e: &Expr, schema: &DFSchema) -> bool {
     let Expr::ScalarFunction(call) = e else { return false };
     let [row, path @ ..] = call.args.as_slice() else { return false };
     call.func.name() == "get_field"

@@ -41,7 +41,7 @@ fn context(rule: bool, memory: usize, rows: &[Row]) -> SessionContext {
         ];
         RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
     };
-    let batches: Vec<_> = rows.chunks(7).enumerate().map(batch).collect();
+    let batches: Vec<_> = rows.chunks(rows.len().div_ceil(400).max(7)).enumerate().map(batch).collect();
     let half = batches.len().div_ceil(threads);
     let parts = batches.chunks(half).map(<[RecordBatch]>::to_vec).collect();
     context.register_table("t", Arc::new(MemTable::try_new(Arc::clone(&schema), parts).unwrap())).unwrap();
