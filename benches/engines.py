@@ -94,7 +94,7 @@ def options(description, threads, runs, names=NAMES):
     parser.add_argument("--corpus", type=Path, help="folder of CloudTrail .json.gz files")
     parser.add_argument("--cloudtarn", help="path of the cloudtarn program")
     parser.add_argument("--threads", type=int, choices=[1, 2], default=threads, help="cores and threads for every engine")
-    parser.add_argument("--engines", default=",".join(names), help="comma-separated; default: all")
+    parser.add_argument("--engines", default=",".join(names), help=f"of {','.join(names)}; default: all")
     parser.add_argument("--runs", type=int, default=runs, help="runs of each engine; the best counts")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "cloudtarn-compare", help="where the Python packages go")
     parser.add_argument("--scratch", type=Path, help="where the stores are made, default: the system's temporary folder")
