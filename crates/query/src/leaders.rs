@@ -297,17 +297,13 @@ impl Front {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use arrow::array::{Int64Array, StringViewArray};
-    use arrow::datatypes::DataType;
     use arrow::util::pretty::pretty_format_batches;
-    use datafusion::datasource::MemTable;
     use datafusion::execution::SessionStateBuilder;
     use datafusion::prelude::{SessionConfig, SessionContext};
     use proptest::prelude::*;
 
     use super::*;
-
-    type Row = (Option<String>, Option<i64>);
+    use crate::test_table::{Row, table};
 
     /// A table of who, when and a number of the row.
     fn context(rule: bool, rows: &[Row]) -> SessionContext {
@@ -317,24 +313,7 @@ mod tests {
             state = state.with_physical_optimizer_rule(Arc::new(Leaders));
         }
         let context = SessionContext::new_with_state(state.build());
-        let schema = Arc::new(Schema::new(vec![
-            Field::new("who", DataType::Utf8View, true),
-            Field::new("at", DataType::Int64, true),
-            Field::new("n", DataType::Int64, false),
-        ]));
-        let batch = |(part, rows): (usize, &[Row])| {
-            let numbers = (0..rows.len()).map(|row| (part * 7 + row) as i64);
-            let columns: Vec<ArrayRef> = vec![
-                Arc::new(rows.iter().map(|row| row.0.clone()).collect::<StringViewArray>()),
-                Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>()),
-                Arc::new(Int64Array::from_iter_values(numbers)),
-            ];
-            RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
-        };
-        let batches: Vec<_> = rows.chunks(7).enumerate().map(batch).collect();
-        let half = batches.len().div_ceil(2);
-        let parts = batches.chunks(half).map(<[RecordBatch]>::to_vec).collect();
-        context.register_table("t", Arc::new(MemTable::try_new(Arc::clone(&schema), parts).unwrap())).unwrap();
+        context.register_table("t", table(rows, 7, 2)).unwrap();
         context
     }
 

@@ -44,6 +44,8 @@ mod statistics;
 mod system;
 mod table;
 mod tables;
+#[cfg(test)]
+mod test_table;
 mod unnest;
 pub mod value;
 mod window_fields;

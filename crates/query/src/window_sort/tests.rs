@@ -1,8 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use arrow::array::StringViewArray;
 use arrow::util::pretty::pretty_format_batches;
-use datafusion::datasource::MemTable;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -10,8 +8,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use proptest::prelude::*;
 
 use super::*;
-
-type Row = (Option<String>, Option<i64>);
+use crate::test_table::{Row, table};
 
 /// A table of who, when and a number of the row.
 fn context(rule: bool, memory: usize, rows: &[Row]) -> SessionContext {
@@ -27,24 +24,7 @@ fn context(rule: bool, memory: usize, rows: &[Row]) -> SessionContext {
         state = state.with_physical_optimizer_rule(Arc::new(WindowSort));
     }
     let context = SessionContext::new_with_state(state.build());
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("who", DataType::Utf8View, true),
-        Field::new("at", DataType::Int64, true),
-        Field::new("n", DataType::Int64, false),
-    ]));
-    let batch = |(part, rows): (usize, &[Row])| {
-        let numbers = (0..rows.len()).map(|row| (part * 7 + row) as i64);
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(rows.iter().map(|row| row.0.clone()).collect::<StringViewArray>()),
-            Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>()),
-            Arc::new(Int64Array::from_iter_values(numbers)),
-        ];
-        RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()
-    };
-    let batches: Vec<_> = rows.chunks(rows.len().div_ceil(400).max(7)).enumerate().map(batch).collect();
-    let half = batches.len().div_ceil(threads);
-    let parts = batches.chunks(half).map(<[RecordBatch]>::to_vec).collect();
-    context.register_table("t", Arc::new(MemTable::try_new(Arc::clone(&schema), parts).unwrap())).unwrap();
+    context.register_table("t", table(rows, rows.len().div_ceil(400).max(7), threads)).unwrap();
     context
 }
 

@@ -19,7 +19,7 @@ use datafusion_functions_aggregate::array_agg::array_agg_udaf;
 
 use super::collected::collected_type;
 use super::extreme::as_list;
-use super::group_texts::{GroupTexts, Pair};
+use super::group_texts::{GroupTexts, Pair, elements, kept};
 use super::udaf::{Aggregate, Setup};
 use crate::columns::Resolved;
 use crate::types::array_of;
@@ -137,21 +137,13 @@ impl GroupsAccumulator for DistinctTexts {
         filter: Option<&BooleanArray>,
         total: usize,
     ) -> Result<()> {
-        let kept = |row: &usize| filter.is_none_or(|filter| filter.is_valid(*row) && filter.value(*row));
-        self.offer(columns[0].as_string_view(), total, |row| Some(row).filter(kept).map(|row| groups[row]));
+        self.offer(columns[0].as_string_view(), total, kept(groups, filter));
         Ok(())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
-        let lists = states[0].as_list::<i32>();
-        let offsets = lists.value_offsets();
-        let first = offsets[0] as usize;
-        let mut group_of = Vec::with_capacity(lists.values().len());
-        for (list, group) in groups.iter().enumerate() {
-            group_of.resize(offsets[list + 1] as usize - first, *group);
-        }
-        let texts = lists.values().as_struct().column(0).slice(first, group_of.len());
-        self.offer(texts.as_string_view(), total, |row| Some(group_of[row]));
+        let (rows, group_of) = elements(states[0].as_list::<i32>(), groups);
+        self.offer(rows.as_struct().column(0).as_string_view(), total, |row| Some(group_of[row]));
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use datafusion_functions_aggregate::count::count_udaf;
 
 use distinct::DistinctCount;
 
-use super::group_texts::GroupTexts;
+use super::group_texts::{GroupTexts, elements, kept};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Count(Arc<AggregateUDF>);
@@ -144,20 +144,12 @@ impl GroupsAccumulator for DistinctText {
         filter: Option<&BooleanArray>,
         total: usize,
     ) -> Result<()> {
-        let kept = |row: &usize| filter.is_none_or(|filter| filter.is_valid(*row) && filter.value(*row));
-        self.offer(columns[0].as_string_view(), total, |row| Some(row).filter(kept).map(|row| groups[row]));
+        self.offer(columns[0].as_string_view(), total, kept(groups, filter));
         Ok(())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
-        let lists = states[2].as_list::<i32>();
-        let offsets = lists.value_offsets();
-        let first = offsets[0] as usize;
-        let mut group_of = Vec::with_capacity(lists.values().len());
-        for (list, group) in groups.iter().enumerate() {
-            group_of.resize(offsets[list + 1] as usize - first, *group);
-        }
-        let texts = lists.values().slice(first, group_of.len());
+        let (texts, group_of) = elements(states[2].as_list::<i32>(), groups);
         self.offer(texts.as_string_view(), total, |row| Some(group_of[row]));
         Ok(())
     }

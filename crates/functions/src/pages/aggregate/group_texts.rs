@@ -3,12 +3,28 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, StringViewArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, ListArray, StringViewArray};
 use datafusion_common::{HashMap, HashSet};
 use datafusion_expr::EmitTo;
 
 /// Stands for NULL among the numbers of texts.
 const NULL: u32 = u32::MAX;
+
+/// The group of each row that a filter keeps.
+pub(super) fn kept(groups: &[usize], filter: Option<&BooleanArray>) -> impl Fn(usize) -> Option<usize> {
+    move |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row)).then(|| groups[row])
+}
+
+/// The elements of lists, and the group of each, where `groups` has that of the lists.
+pub(super) fn elements(lists: &ListArray, groups: &[usize]) -> (ArrayRef, Vec<usize>) {
+    let offsets = lists.value_offsets();
+    let first = offsets[0] as usize;
+    let mut group_of = Vec::with_capacity(lists.values().len());
+    for (list, group) in groups.iter().enumerate() {
+        group_of.resize(offsets[list + 1] as usize - first, *group);
+    }
+    (lists.values().slice(first, group_of.len()), group_of)
+}
 
 /// One number a text, one set of pairs of group and number.
 #[derive(Default)]
