@@ -319,15 +319,15 @@ impl Numbered {
         for (rank, partition) in sorted.values().iter().enumerate() {
             rank_of[*partition as usize] = rank as u32;
         }
-        let mut digits = vec![Digit::of(rank_of.len() as u64)];
+        let mut digits = vec![bits_of(rank_of.len() as u64)];
         let mut codes = Vec::with_capacity(self.order.len());
         for (times, key) in self.times.iter().zip(&self.order) {
             let Some(code) = Code::new(times, key) else { return Ok(None) };
-            digits.push(Digit::of(code.values));
+            digits.push(bits_of(code.values));
             codes.push(code);
         }
-        digits.push(Digit::of(self.places.len() as u64));
-        let bits: u32 = digits.iter().map(|digit| digit.bits).sum();
+        let row_bits = bits_of(self.places.len() as u64);
+        let bits = digits.iter().sum::<u32>() + row_bits;
         let mut numbers: Vec<u128> = match bits {
             0..=128 => self.partition_of.iter().map(|partition| u128::from(rank_of[*partition as usize])).collect(),
             _ => return Ok(None),
@@ -335,10 +335,9 @@ impl Numbered {
         for ((code, times), digit) in codes.iter().zip(&self.times).zip(&digits[1..]) {
             let times = times.iter().flat_map(Int64Array::iter);
             for (number, time) in numbers.iter_mut().zip(times) {
-                *number = *number << digit.bits | u128::from(code.of(time));
+                *number = *number << digit | u128::from(code.of(time));
             }
         }
-        let row_bits = digits[digits.len() - 1].bits;
         let rows = (0_u32..).zip(numbers);
         // Most often the half is enough, and sorted in half the time.
         if bits <= 64 {
@@ -390,16 +389,9 @@ fn held(data: &ArrayData, counted: &mut HashSet<usize>) -> usize {
     new + data.child_data().iter().map(|child| held(child, counted)).sum::<usize>()
 }
 
-/// A part of a row's number.
-struct Digit {
-    bits: u32,
-}
-
-impl Digit {
-    /// For so many values, from 0 on.
-    fn of(values: u64) -> Self {
-        Self { bits: 64 - values.saturating_sub(1).leading_zeros() }
-    }
+/// Bits for so many numbers, from 0 on.
+fn bits_of(numbers: u64) -> u32 {
+    64 - numbers.saturating_sub(1).leading_zeros()
 }
 
 /// Numbers of one sort key's values, from 0 on, in its order.
