@@ -12,8 +12,9 @@ import tempfile
 import venv
 from pathlib import Path
 
+# Those that take in the corpus and are asked every question.
 NAMES = ["cloudtarn", "duckdb", "chdb"]
-# Those that `queries.py` asks some questions too.
+# Those that `queries.py` asks what it has a statement for.
 PARTIAL = ["polars", "jq"]
 FILES = "**/*.json.gz"
 

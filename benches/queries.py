@@ -29,8 +29,6 @@ import engines
 import layouts
 
 TITLES = {"cloudtarn": "Cloudtarn", "duckdb": "DuckDB", "chdb": "ClickHouse", "polars": "Polars", "jq": "jq"}
-# Those that are asked every question; the others are asked what they have a statement for.
-WHOLE = ["cloudtarn", "duckdb", "chdb"]
 GROUPS = ["needles", "times", "packs", "samples", "nested", "joins"]
 # Runs of one question end early when they have taken as long as this.
 PATIENCE = 20.0
@@ -152,7 +150,7 @@ def filtered(path, program):
 
 
 class Jq:
-    """A program gives rows of each log file. The comment `# count` in it has equal ones counted, `# first N` has them sorted and cut."""
+    """A program gives rows of each log file. The comment `# count` in it has equal ones counted, `# sorted` and `# first N` have them sorted, and cut."""
 
     def __init__(self, job):
         self.files = json.loads((Path(job["store"]) / "files.json").read_text())
@@ -166,7 +164,7 @@ class Jq:
             return [[*row, count] for row, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))]
         if first := re.search(r"# first (\d+)", program):
             return sorted(rows)[: int(first[1])]
-        return list(rows)
+        return sorted(rows) if "# sorted" in program else list(rows)
 
     def rows(self, answer):
         return answer
@@ -203,10 +201,10 @@ def ask(job):
         try:
             begun = time.perf_counter()
             rows = client.rows(client.ask(sql))
-            # What reads everything anew each time has nothing to warm up.
-            times = [] if job["engine"] != "jq" else [time.perf_counter() - begun]
+            # jq reads everything anew each time: there is nothing to warm up.
+            runs, times = (0, [time.perf_counter() - begun]) if job["engine"] == "jq" else (job["runs"], [])
             begun = time.perf_counter()
-            while job["engine"] != "jq" and len(times) < job["runs"] and time.perf_counter() - begun < PATIENCE:
+            while len(times) < runs and time.perf_counter() - begun < PATIENCE:
                 start = time.perf_counter()
                 client.ask(sql)
                 times.append(time.perf_counter() - start)
@@ -387,7 +385,7 @@ def run(arguments, wanted, python, folder):
             log(f"warning: {question['name']} gives no rows on this corpus")
     starts = {}
     for question in (q for q in asked if q["name"] in COLD):
-        for engine in (e for e in wanted if e in WHOLE):
+        for engine in (e for e in wanted if e in engines.NAMES):
             log(f"starting {TITLES[engine]}: {question['name']}")
             sql = fill(question["sql"][engine], engine, found)
             tries = [job(engine, "cold", sql=sql) for _ in range(1 if arguments.quick else min(arguments.runs, 3))]
@@ -411,7 +409,7 @@ def mean(numbers):
 
 
 def report(arguments, loaded, asked, answers, starts, used):
-    names = [e for e in answers if e in WHOLE]
+    names = [e for e in answers if e in engines.NAMES]
     others = [e for e in names if e != "cloudtarn"]
     heads = [TITLES[e] for e in names]
     raw = loaded[names[0]]["raw"] / 1e6
@@ -434,7 +432,7 @@ def report(arguments, loaded, asked, answers, starts, used):
     if others:
         slower = [q["name"] for q, r in zip(asked, ratios) if r > 1.2]
         print(f"- Slower than the better of the others by more than 1.2 times: {', '.join(slower) or 'none'}.\n")
-    partial = [e for e in answers if e not in WHOLE]
+    partial = [e for e in answers if e not in engines.NAMES]
     some = [q for q in asked if any(q["name"] in answers[e] for e in partial)]
     if some:
         print("Those that answer some questions; how many times as long as Cloudtarn they take.\n")
@@ -444,7 +442,8 @@ def report(arguments, loaded, asked, answers, starts, used):
             cells = [question["name"], figure(ms)]
             for engine in partial:
                 other = answers[engine].get(question["name"])
-                cells.append(f"{figure(other['ms'])} ({other['ms'] / ms:,.0f})" if other else "")
+                times = other["ms"] / ms if other else 0
+                cells.append(f"{figure(other['ms'])} ({times:,.{0 if times >= 10 else 1}f})" if other else "")
             rows.append(cells)
         table(["question", "Cloudtarn", *(TITLES[e] for e in partial)], rows)
     if starts:

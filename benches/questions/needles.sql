@@ -20,7 +20,7 @@ FROM $EDS_ID WHERE userIdentity.accessKeyId = '{access_key}' ORDER BY eventTime,
 SELECT eventTime, eventID, eventSource, eventName, sourceIPAddress, errorCode
 FROM events WHERE accessKeyId = '{access_key}' ORDER BY eventTime, eventID
 -- engine: jq
-# first 1000000
+# sorted
 .Records[] | select(.userIdentity.accessKeyId == "{access_key}")
 | [(.eventTime | sub("T"; " ") | sub("Z"; "")), .eventID, .eventSource, .eventName, .sourceIPAddress, .errorCode]
 

@@ -41,8 +41,8 @@ use crate::run_aggregate::starts;
 
 /// Rows after which it is looked whether partitions are nearly as many.
 const PROBED_ROWS: usize = 100_000;
-/// Bytes that are kept of each row beside the row.
-const ROW: usize = 40;
+/// Bytes that are kept of each row beside the row: its partition, place and time, and its number while rows are sorted.
+const ROW: usize = 48;
 
 /// Puts [`WindowSortExec`] below windows.
 #[derive(Debug)]
