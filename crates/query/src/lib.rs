@@ -14,6 +14,7 @@ mod bags;
 mod band_join;
 mod bloom;
 mod coerce;
+mod column_scan;
 mod data_file;
 mod decorrelate;
 mod element_filter;

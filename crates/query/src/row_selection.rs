@@ -30,6 +30,7 @@ use datafusion::physical_expr::{
 };
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::sorts::sort::SortExec;
 
 use self::source::SelectingSource;
 
@@ -42,7 +43,8 @@ pub(crate) struct RowSelections {
 impl PhysicalOptimizerRule for RowSelections {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let tie_breaks = tie_break::of_plan(&plan)?;
-        let selecting = plan.transform_up(|node| match selecting(&node, &tie_breaks, &self.footers) {
+        let descending = descending(&plan)?;
+        let selecting = plan.transform_up(|node| match selecting(&node, &tie_breaks, &descending, &self.footers) {
             Some(scan) => Ok(Transformed::yes(scan)),
             None => Ok(Transformed::no(node)),
         })?;
@@ -62,18 +64,20 @@ impl PhysicalOptimizerRule for RowSelections {
 fn selecting(
     node: &Arc<dyn ExecutionPlan>,
     tie_breaks: &HashSet<u64>,
+    descending: &HashSet<u64>,
     footers: &Arc<FileMetadataCache>,
 ) -> Option<Arc<dyn ExecutionPlan>> {
     let config = node.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
     let parquet = (config.file_source.as_ref() as &dyn std::any::Any).downcast_ref::<ParquetSource>()?;
-    let predicate = config.file_source.filter()?;
+    let predicate = config.file_source.filter();
     let schema = config.file_source.table_schema().file_schema();
     let mut all = Vec::new();
     let mut others = Vec::new();
     let mut conditions = Vec::new();
     let mut late = Vec::new();
-    let mut freed = false;
-    for conjunct in split_conjunction(&predicate) {
+    let (mut freed, mut reverse) = (false, false);
+    for conjunct in predicate.as_ref().map(split_conjunction).unwrap_or_default() {
+        reverse |= conjunct.expression_id().is_some_and(|id| descending.contains(&id));
         let without = tie_break::without(conjunct, tie_breaks, schema);
         freed |= without.is_some();
         let conjunct = without.unwrap_or_else(|| Arc::clone(conjunct));
@@ -86,20 +90,36 @@ fn selecting(
             others.push(conjunct);
         }
     }
-    if conditions.is_empty() && late.is_empty() && !freed {
-        return None;
-    }
     let whole = if freed { parquet.with_predicate(conjunction(all)).into() } else { Arc::clone(&config.file_source) };
     let mut config = config.clone();
-    config.file_source = if conditions.is_empty() && late.is_empty() {
-        whole
-    } else {
-        // What is told by runs leaves fewer rows to what is told bit by bit.
-        conditions.sort_by_key(|condition| condition.data_type == DataType::Boolean);
-        let rest = parquet.with_predicate(conjunction(others)).into();
-        Arc::new(SelectingSource::new(whole, rest, conditions, late, Arc::clone(footers)))
+    // What is told by runs leaves fewer rows to what is told bit by bit.
+    conditions.sort_by_key(|condition| condition.data_type == DataType::Boolean);
+    let rest = match conditions.is_empty() && late.is_empty() {
+        true => Arc::clone(&whole),
+        false => parquet.with_predicate(conjunction(others)).into(),
+    };
+    let selecting = SelectingSource::new(Arc::clone(&whole), rest, conditions, late, Arc::clone(footers), reverse);
+    config.file_source = match selecting {
+        Some(selecting) => Arc::new(selecting),
+        None if freed => whole,
+        None => return None,
     };
     Some(DataSourceExec::from_data_source(config))
+}
+
+/// The filters that come from sorts by something descending first, by their `expression_id`.
+fn descending(plan: &Arc<dyn ExecutionPlan>) -> Result<HashSet<u64>> {
+    let mut found = HashSet::new();
+    plan.apply(|node| {
+        if let Some(sort) = node.downcast_ref::<SortExec>()
+            && sort.expr().first().options.descending
+        {
+            let filters = sort.dynamic_expressions_produced();
+            found.extend(filters.iter().filter_map(|filter| filter.expression_id()));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
 }
 
 /// A condition on one Parquet column.
@@ -180,7 +200,7 @@ impl Late {
 }
 
 /// The Parquet column that an expression is, and its type.
-fn leaf(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<(Vec<String>, DataType)> {
+pub(crate) fn leaf(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<(Vec<String>, DataType)> {
     if let Some(column) = expression.downcast_ref::<Column>() {
         let field = schema.field_with_name(column.name()).ok()?;
         return (!field.data_type().is_nested()).then(|| (vec![column.name().to_owned()], field.data_type().clone()));

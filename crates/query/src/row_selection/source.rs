@@ -1,4 +1,4 @@
-//! A Parquet source that looks at dictionaries before it opens a file.
+//! A Parquet source that looks at dictionaries before it opens a file, and reads plain columns itself.
 
 use std::fmt;
 use std::ops::Range;
@@ -25,7 +25,11 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::chunk::{Chunk, Found};
 use super::{Condition, Late};
+use crate::column_scan::{Access, ColumnScan, Counts};
 use crate::data_file;
+
+/// Rows of a batch, until the session says how many.
+const DEFAULT_BATCH_SIZE: usize = 8192;
 
 /// See the module.
 pub(super) struct SelectingSource {
@@ -36,17 +40,34 @@ pub(super) struct SelectingSource {
     conditions: Arc<[Condition]>,
     late: Arc<[Late]>,
     footers: Arc<FileMetadataCache>,
+    columns: Columns,
+    /// Rows at most.
+    batch_size: usize,
+}
+
+/// What is read without DataFusion.
+#[derive(Debug, Clone)]
+struct Columns {
+    whole: Option<Arc<ColumnScan>>,
+    rest: Option<Arc<ColumnScan>>,
 }
 
 impl SelectingSource {
+    /// `reverse` where the last row groups are wanted first. `None` where nothing is to be asked of dictionaries, and nothing can be read without
+    /// DataFusion.
     pub(super) fn new(
         whole: Arc<dyn FileSource>,
         rest: Arc<dyn FileSource>,
         conditions: Vec<Condition>,
         late: Vec<Late>,
         footers: Arc<FileMetadataCache>,
-    ) -> Self {
-        Self { whole, rest, conditions: conditions.into(), late: late.into(), footers }
+        reverse: bool,
+    ) -> Option<Self> {
+        let scan = |source: &dyn FileSource| ColumnScan::of(source, reverse).map(Arc::new);
+        let columns = Columns { whole: scan(whole.as_ref()), rest: scan(rest.as_ref()) };
+        let helps = !conditions.is_empty() || !late.is_empty() || columns.whole.is_some();
+        let (conditions, late) = (conditions.into(), late.into());
+        helps.then_some(Self { whole, rest, conditions, late, footers, columns, batch_size: DEFAULT_BATCH_SIZE })
     }
 }
 
@@ -74,8 +95,14 @@ impl FileSource for SelectingSource {
                     .filter()
                     .filter(moves)
                     .map(|filter| (filter, Arc::clone(self.table_schema().file_schema()))),
-                bytes: counter("bytes_scanned"),
-                pruned: counter("pushdown_rows_pruned"),
+                columns: self.columns.clone(),
+                batch_size: self.batch_size,
+                counts: Counts {
+                    bytes: counter("bytes_scanned"),
+                    pruned: counter("pushdown_rows_pruned"),
+                    partition,
+                    metrics: self.metrics().clone(),
+                },
             }),
         }))
     }
@@ -91,6 +118,8 @@ impl FileSource for SelectingSource {
             conditions: Arc::clone(&self.conditions),
             late: Arc::clone(&self.late),
             footers: Arc::clone(&self.footers),
+            columns: self.columns.clone(),
+            batch_size,
         })
     }
 
@@ -115,7 +144,10 @@ impl FileSource for SelectingSource {
         let columns = self.conditions.iter().map(|condition| &condition.path);
         let columns: Vec<_> =
             columns.chain(self.late.iter().map(|late| &late.path)).map(|path| path.join(".")).collect();
-        write!(f, ", dictionaries=[{}]", columns.join(", "))
+        if !columns.is_empty() {
+            write!(f, ", dictionaries=[{}]", columns.join(", "))?;
+        }
+        Ok(())
     }
 
     fn supports_repartitioning(&self) -> bool {
@@ -153,8 +185,9 @@ struct Sources {
     footers: Arc<FileMetadataCache>,
     /// The other conditions, where some of them change while the query runs.
     moving: Option<(Arc<dyn PhysicalExpr>, SchemaRef)>,
-    bytes: Count,
-    pruned: Count,
+    columns: Columns,
+    batch_size: usize,
+    counts: Counts,
 }
 
 impl Morselizer for Selecting {
@@ -176,7 +209,13 @@ impl MorselPlanner for Planner {
             return Ok(None);
         }
         let Some((access, exact)) = of.select(&file)? else { return Ok(None) };
-        let file = file.with_extension(access);
+        let scan = if exact { &of.columns.rest } else { &of.columns.whole };
+        if let Some(scan) = scan
+            && let Some(rows) = scan.rows(&file, &access, of.batch_size, &of.counts)?
+        {
+            return Ok(Some(MorselPlan::new().with_morsels(vec![Box::new(rows)])));
+        }
+        let file = file.with_extension(access.plan);
         let source = if exact { &of.rest } else { &of.whole };
         Ok(Some(MorselPlan::new().with_planners(vec![source.plan_file(file)?])))
     }
@@ -191,7 +230,7 @@ impl Sources {
     }
 
     /// The rows of a file that are to be read, and whether the conditions are true of all of them; `None` if there are none.
-    fn select(&self, file: &PartitionedFile) -> Result<Option<(ParquetAccessPlan, bool)>> {
+    fn select(&self, file: &PartitionedFile) -> Result<Option<(Access, bool)>> {
         let footer = data_file::footer(file, self.footers.as_ref())?;
         let groups = footer.row_groups();
         let mut access = match file.extension::<ParquetAccessPlan>() {
@@ -204,14 +243,15 @@ impl Sources {
         let late: Vec<Condition> = self.late.iter().filter_map(Late::condition).collect();
         let conditions: Vec<_> = self.conditions.iter().chain(&late).collect();
         let columns: Vec<_> = conditions.iter().map(|condition| leaf(&footer, &condition.path)).collect();
-        let mut open = data_file::open(file)?;
+        let mut open = if conditions.is_empty() { None } else { Some(data_file::open(file)?) };
+        let mut ours = vec![false; groups.len()];
         let (mut exact, mut some) = (late.len() == self.late.len(), false);
         for (number, group) in groups.iter().enumerate() {
             // As DataFusion tells whose a row group is, where a file is several partitions'.
             let first = group.column(0);
             let first = first.dictionary_page_offset().unwrap_or_else(|| first.data_page_offset());
-            let ours = file.range.as_ref().is_none_or(|range| range.contains(first));
-            if !ours || !access.should_scan(number) {
+            ours[number] = file.range.as_ref().is_none_or(|range| range.contains(first));
+            if !ours[number] || !access.should_scan(number) {
                 continue;
             }
             let rows = usize::try_from(group.num_rows()).unwrap_or_default();
@@ -221,14 +261,14 @@ impl Sources {
                 if left.as_ref().is_some_and(Vec::is_empty) {
                     break;
                 }
-                let found = match column {
-                    Some(column) => {
+                let found = match (column, &mut open) {
+                    (Some(column), Some(open)) => {
                         let metadata = group.column(*column);
                         let size = file.object_meta.size;
-                        let chunk = Chunk { file: &mut open, size, metadata, rows, bytes: &mut bytes };
+                        let chunk = Chunk { file: open, size, metadata, rows, bytes: &mut bytes };
                         chunk.find(condition, left.as_deref())
                     }
-                    None => Found::Unknown,
+                    _ => Found::Unknown,
                 };
                 match found {
                     Found::All => {}
@@ -236,13 +276,13 @@ impl Sources {
                     Found::Unknown => exact = false,
                 }
             }
-            self.bytes.add(bytes);
+            self.counts.bytes.add(bytes);
             let Some(left) = left else {
                 some = true;
                 continue;
             };
             let count: usize = left.iter().map(Range::len).sum();
-            self.pruned.add(rows - count);
+            self.counts.pruned.add(rows - count);
             if count == 0 {
                 access.skip(number);
                 continue;
@@ -252,7 +292,7 @@ impl Sources {
                 access.scan_selection(number, RowSelection::from_consecutive_ranges(left.into_iter(), rows));
             }
         }
-        Ok(some.then_some((access, exact)))
+        Ok(some.then_some((Access { footer, plan: access, ours }, exact)))
     }
 }
 

@@ -1,0 +1,470 @@
+//! Scans that need nothing but plain columns: text, times, booleans, beside each other or inside rows.
+//!
+//! DataFusion's Parquet reader makes all values of a page and drops those that no condition wants. Where conditions leave few rows in almost
+//! every page, that is most of a query's time. Here a wanted row costs its own values, and what conditions remain is asked of
+//! their columns first. What has maps or arrays in it is read by DataFusion as ever.
+
+mod column;
+pub(crate) mod encoding;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::FileSource;
+use datafusion::datasource::physical_plan::parquet::{
+    PagePruningAccessPlanFilter, ParquetAccessPlan, ParquetFileMetrics, RowGroupAccess, RowGroupAccessPlanFilter,
+};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{Column as ColumnExpr, DynamicFilterPhysicalExpr, Literal};
+use datafusion::physical_expr::utils::reassign_expr_columns;
+use datafusion::physical_expr_common::physical_expr::snapshot_physical_expr;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet};
+use datafusion_datasource::morsel::Morsel;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use parquet::file::metadata::ParquetMetaData;
+
+use self::column::{ChunkOf, Column, has_known_encodings, has_type, is_readable_type};
+use crate::data_file;
+use crate::row_selection::leaf;
+
+/// What part of a chunk's rows has to be wanted for it to be read at once.
+const DENSE: usize = 4;
+
+/// A column of the table, by its path.
+#[derive(Debug, Clone, PartialEq)]
+struct Leaf {
+    path: Vec<String>,
+    field: Field,
+}
+
+/// Expressions over plain columns.
+#[derive(Debug)]
+struct Expressions {
+    leaves: Vec<Leaf>,
+    /// Of batches of the leaves.
+    schema: SchemaRef,
+    /// Over such batches.
+    of: Vec<Arc<dyn PhysicalExpr>>,
+}
+
+impl Expressions {
+    /// `None` where they need other columns.
+    fn of<'a>(expressions: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>, table: &Schema) -> Option<Self> {
+        let mut leaves: Vec<Leaf> = Vec::new();
+        let mut readable = true;
+        let of = expressions.into_iter().map(|expression| {
+            let moved = Arc::clone(expression).transform_down(|node| {
+                let Some((path, data_type)) = leaf(&node, table) else {
+                    readable &= node.downcast_ref::<ColumnExpr>().is_none();
+                    return Ok(Transformed::no(node));
+                };
+                readable &= is_readable_type(&data_type);
+                let name = path.join(".");
+                let nullable = path.len() > 1 || table.field_with_name(&path[0])?.is_nullable();
+                let found = Leaf { path, field: Field::new(&name, data_type, nullable) };
+                let index = leaves.iter().position(|leaf| *leaf == found).unwrap_or_else(|| {
+                    leaves.push(found);
+                    leaves.len() - 1
+                });
+                let column = Arc::new(ColumnExpr::new(&name, index)) as Arc<dyn PhysicalExpr>;
+                Ok(Transformed::new(column, true, TreeNodeRecursion::Jump))
+            });
+            moved.map(|moved| moved.data)
+        });
+        let of = of.collect::<Result<Vec<_>>>().ok().filter(|_| readable)?;
+        let schema = Arc::new(Schema::new(leaves.iter().map(|leaf| leaf.field.clone()).collect::<Vec<_>>()));
+        Some(Self { leaves, schema, of })
+    }
+
+    /// The Parquet columns of the leaves; `None` where the file has others.
+    fn columns(&self, footer: &ParquetMetaData) -> Option<Vec<usize>> {
+        let columns = footer.file_metadata().schema_descr().columns();
+        let of = |leaf: &Leaf| {
+            let index = columns.iter().position(|column| column.path().parts() == leaf.path)?;
+            let known = |group: &parquet::file::metadata::RowGroupMetaData| has_known_encodings(group.column(index));
+            (has_type(&columns[index], leaf.field.data_type()) && footer.row_groups().iter().all(known))
+                .then_some(index)
+        };
+        self.leaves.iter().map(of).collect()
+    }
+
+    fn evaluate(&self, leaves: Vec<ArrayRef>, rows: usize) -> Result<Vec<ArrayRef>> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), leaves, &options)?;
+        self.of.iter().map(|expression| expression.evaluate(&batch)?.into_array(rows)).collect()
+    }
+}
+
+/// A condition on rows.
+#[derive(Debug)]
+struct Filter {
+    expressions: Expressions,
+    /// As it is of the table.
+    whole: Arc<dyn PhysicalExpr>,
+    /// Whether it has parts that change while the query runs.
+    moves: bool,
+}
+
+/// How to read a scan's files here.
+#[derive(Debug)]
+pub(crate) struct ColumnScan {
+    output: Expressions,
+    /// Of the batches that it gives.
+    schema: SchemaRef,
+    filter: Option<Filter>,
+    /// The last row groups first, as a sort by descending times wants them.
+    reverse: bool,
+}
+
+impl ColumnScan {
+    /// `None` where it needs maps or arrays.
+    pub(crate) fn of(source: &dyn FileSource, reverse: bool) -> Option<Self> {
+        let table = source.table_schema();
+        if !table.table_partition_cols().is_empty() {
+            return None;
+        }
+        let table = table.file_schema();
+        let projection = source.projection()?;
+        let output = Expressions::of(projection.as_ref().iter().map(|column| &column.expr), table)?;
+        let is_true = |filter: &Arc<dyn PhysicalExpr>| {
+            filter.downcast_ref::<Literal>().is_some_and(|literal| *literal.value() == ScalarValue::Boolean(Some(true)))
+        };
+        let filter = match source.filter().filter(|filter| !is_true(filter)) {
+            Some(whole) => {
+                let dynamic =
+                    |part: &Arc<dyn PhysicalExpr>| Ok(part.downcast_ref::<DynamicFilterPhysicalExpr>().is_some());
+                let moves = whole.exists(dynamic).ok()?;
+                Some(Filter { expressions: Expressions::of([&whole], table)?, whole, moves })
+            }
+            None => None,
+        };
+        let schema = Arc::new(projection.project_schema(table).ok()?);
+        Some(Self { output, schema, filter, reverse })
+    }
+
+    /// The rows of a file, in batches of at most so many; `None` where it has not the columns that the table has, so that DataFusion has to
+    /// read it.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub(crate) fn rows(
+        self: &Arc<Self>,
+        file: &PartitionedFile,
+        access: &Access,
+        batch_size: usize,
+        counts: &Counts,
+    ) -> Result<Option<Rows>> {
+        let footer = &access.footer;
+        let output = self.output.columns(footer);
+        let filter = match &self.filter {
+            Some(filter) => filter.expressions.columns(footer).map(Some),
+            None => Some(None),
+        };
+        let (Some(output), Some(filter), Some(schema)) = (output, filter, file.arrow_schema.as_ref()) else {
+            return Ok(None);
+        };
+        let mut rows = Rows {
+            scan: Arc::clone(self),
+            name: file.object_meta.location.to_string(),
+            size: file.object_meta.size,
+            file: Arc::new(data_file::open(file)?),
+            schema: Arc::clone(schema),
+            footer: Arc::clone(footer),
+            output,
+            filter,
+            groups: VecDeque::new(),
+            current: None,
+            batch_size,
+            counts: counts.clone(),
+        };
+        let plan = match &self.filter {
+            Some(filter) if !filter.moves => rows.prune(filter, access.plan.clone())?,
+            _ => access.plan.clone(),
+        };
+        rows.groups = plan.into_inner().into_iter().enumerate().filter(|(number, _)| access.ours[*number]).collect();
+        if self.reverse {
+            rows.groups.make_contiguous().reverse();
+        }
+        Ok(Some(rows))
+    }
+}
+
+/// The part of a file that a scan may need.
+pub(crate) struct Access {
+    pub(crate) footer: Arc<ParquetMetaData>,
+    pub(crate) plan: ParquetAccessPlan,
+    /// Which row groups are this partition's.
+    pub(crate) ours: Vec<bool>,
+}
+
+/// What is counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Counts {
+    pub(crate) bytes: Count,
+    /// Rows that were looked at and dropped.
+    pub(crate) pruned: Count,
+    pub(crate) partition: usize,
+    pub(crate) metrics: ExecutionPlanMetricsSet,
+}
+
+/// The wanted rows of a file, as batches.
+pub(crate) struct Rows {
+    scan: Arc<ColumnScan>,
+    name: String,
+    /// In bytes.
+    size: u64,
+    file: Arc<File>,
+    /// Of the file.
+    schema: SchemaRef,
+    footer: Arc<ParquetMetaData>,
+    output: Vec<usize>,
+    filter: Option<Vec<usize>>,
+    groups: VecDeque<(usize, RowGroupAccess)>,
+    current: Option<Group>,
+    batch_size: usize,
+    counts: Counts,
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").field("file", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A row group that is being read.
+struct Group {
+    number: usize,
+    rows: usize,
+    /// Of these the filter has not been asked yet.
+    left: Ranges,
+    filter: Vec<Column>,
+    /// These are wanted.
+    chosen: Ranges,
+    output: Option<Vec<Column>>,
+}
+
+impl Rows {
+    /// What statistics of row groups and pages leave to look at.
+    fn prune(&self, filter: &Filter, plan: ParquetAccessPlan) -> Result<ParquetAccessPlan> {
+        let now = reassign_expr_columns(snapshot_physical_expr(Arc::clone(&filter.whole))?, &self.schema)?;
+        let predicate =
+            PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(Arc::clone(&now))?;
+        if predicate.always_true() {
+            return Ok(plan);
+        }
+        let metrics = ParquetFileMetrics::new(self.counts.partition, &self.name, &self.counts.metrics);
+        let parquet = self.footer.file_metadata().schema_descr();
+        let mut groups = RowGroupAccessPlanFilter::new(plan);
+        groups.prune_by_statistics(&self.schema, parquet, self.footer.row_groups(), &predicate, &metrics);
+        let pages = PagePruningAccessPlanFilter::new(&now, Arc::clone(&self.schema));
+        Ok(pages.prune_plan_with_page_index(groups.build(), &self.schema, parquet, &self.footer, &metrics))
+    }
+
+    fn next_group(&mut self) -> Result<Option<Group>> {
+        while let Some((number, access)) = self.groups.pop_front() {
+            let access = match &self.scan.filter {
+                // By now it may say more than it did for the row group before.
+                Some(filter) if filter.moves && access.should_scan() => {
+                    let mut only = ParquetAccessPlan::new_none(self.footer.num_row_groups());
+                    only.set(number, access);
+                    self.prune(filter, only)?.into_inner().swap_remove(number)
+                }
+                _ => access,
+            };
+            let rows = usize::try_from(self.footer.row_group(number).num_rows()).unwrap_or_default();
+            let left = match access {
+                RowGroupAccess::Skip => continue,
+                RowGroupAccess::Scan => Ranges::new(std::iter::once(0..rows)),
+                RowGroupAccess::Selection(selection) => Ranges::of(&selection),
+            };
+            if left.rows == 0 || left.last() > rows {
+                continue;
+            }
+            let mut group = Group { number, rows, left, filter: Vec::new(), chosen: Ranges::default(), output: None };
+            match (&self.scan.filter, &self.filter) {
+                (Some(filter), Some(columns)) => {
+                    let dense = group.left.rows >= rows / DENSE;
+                    group.filter = self.open(&filter.expressions, columns, &group, dense)?;
+                }
+                _ => group.chosen = std::mem::take(&mut group.left),
+            }
+            return Ok(Some(group));
+        }
+        Ok(None)
+    }
+
+    fn open(&self, expressions: &Expressions, columns: &[usize], group: &Group, dense: bool) -> Result<Vec<Column>> {
+        let metadata = self.footer.row_group(group.number);
+        let pages = self.footer.offset_index().and_then(|index| index.get(group.number));
+        let open = |(leaf, column): (&Leaf, &usize)| {
+            let chunk = ChunkOf {
+                file: &self.file,
+                size: self.size,
+                metadata: metadata.column(*column),
+                pages: pages.and_then(|pages| pages.get(*column)).map(|pages| pages.page_locations.as_slice()),
+                rows: group.rows,
+                dense,
+                read: &self.counts.bytes,
+            };
+            Column::open(&chunk, leaf.field.data_type()).map_err(|error| self.named(error, leaf))
+        };
+        expressions.leaves.iter().zip(columns).map(open).collect()
+    }
+
+    fn named(&self, error: parquet::errors::ParquetError, leaf: &Leaf) -> datafusion::error::DataFusionError {
+        let context = format!("reading column `{}` of `{}`", leaf.path.join("."), self.name);
+        datafusion::error::DataFusionError::from(error).context(context)
+    }
+
+    fn read(&self, expressions: &Expressions, columns: &mut [Column], rows: &[Range<usize>]) -> Result<Vec<ArrayRef>> {
+        let count = rows.iter().map(Range::len).sum();
+        let leaves = expressions.leaves.iter().zip(columns);
+        let leaves = leaves.map(|(leaf, column)| column.read(rows).map_err(|error| self.named(error, leaf)));
+        expressions.evaluate(leaves.collect::<Result<_>>()?, count)
+    }
+
+    /// Asks the filter of more rows.
+    fn choose(&self, filter: &Filter, group: &mut Group) -> Result<()> {
+        // What changes while the query runs is asked late, since it leaves fewer rows the later it is asked.
+        while group.left.rows > 0 && (!filter.moves || group.chosen.rows < self.batch_size) {
+            let rows = group.left.take(self.batch_size);
+            let holds = self.read(&filter.expressions, &mut group.filter, &rows)?.swap_remove(0);
+            let Some(holds) = holds.as_boolean_opt() else { return internal_err!("a condition is boolean") };
+            let (mut at, before) = (0, group.chosen.rows);
+            for range in &rows {
+                for row in range.clone() {
+                    if holds.is_valid(at) && holds.value(at) {
+                        group.chosen.push(row..row + 1);
+                    }
+                    at += 1;
+                }
+            }
+            self.counts.pruned.add(at - (group.chosen.rows - before));
+        }
+        Ok(())
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let scan = Arc::clone(&self.scan);
+        loop {
+            let mut group = match self.current.take() {
+                Some(group) => group,
+                None => match self.next_group()? {
+                    Some(group) => group,
+                    None => return Ok(None),
+                },
+            };
+            if let Some(filter) = &scan.filter {
+                self.choose(filter, &mut group)?;
+            }
+            let rows = group.chosen.take(self.batch_size);
+            let count: usize = rows.iter().map(Range::len).sum();
+            if count == 0 {
+                continue;
+            }
+            let mut output = match group.output.take() {
+                Some(output) => output,
+                None => {
+                    let dense = count + group.chosen.rows >= group.rows / DENSE;
+                    self.open(&scan.output, &self.output, &group, dense)?
+                }
+            };
+            let columns = self.read(&scan.output, &mut output, &rows)?;
+            group.output = Some(output);
+            if group.chosen.rows + group.left.rows > 0 {
+                self.current = Some(group);
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(count));
+            return Ok(Some(RecordBatch::try_new_with_options(Arc::clone(&scan.schema), columns, &options)?));
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_batch();
+        if next.is_err() {
+            self.groups.clear();
+            self.current = None;
+        }
+        next.transpose()
+    }
+}
+
+impl Morsel for Rows {
+    fn into_stream(self: Box<Self>) -> BoxStream<'static, Result<RecordBatch>> {
+        futures::stream::iter(self).boxed()
+    }
+}
+
+/// Rows in ascending order.
+#[derive(Debug, Default)]
+struct Ranges {
+    of: VecDeque<Range<usize>>,
+    rows: usize,
+}
+
+impl Ranges {
+    fn new(ranges: impl Iterator<Item = Range<usize>>) -> Self {
+        let mut all = Self::default();
+        ranges.for_each(|range| all.push(range));
+        all
+    }
+
+    fn of(selection: &RowSelection) -> Self {
+        let mut at = 0;
+        let selectors: Vec<RowSelector> = selection.clone().into();
+        Self::new(selectors.into_iter().filter_map(|selector| {
+            let start = at;
+            at += selector.row_count;
+            (!selector.skip).then_some(start..at)
+        }))
+    }
+
+    fn last(&self) -> usize {
+        self.of.back().map_or(0, |range| range.end)
+    }
+
+    fn push(&mut self, range: Range<usize>) {
+        self.rows += range.len();
+        match self.of.back_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ if range.is_empty() => {}
+            _ => self.of.push_back(range),
+        }
+    }
+
+    /// The first rows, at most so many, which are taken away.
+    fn take(&mut self, most: usize) -> Vec<Range<usize>> {
+        let mut taken = Vec::new();
+        let mut left = most;
+        while let Some(first) = self.of.front_mut().filter(|_| left > 0) {
+            let now = first.len().min(left);
+            taken.push(first.start..first.start + now);
+            first.start += now;
+            left -= now;
+            if first.start == first.end {
+                self.of.pop_front();
+            }
+        }
+        self.rows -= most - left;
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests;
