@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions};
+use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -189,11 +190,13 @@ impl ColumnScan {
             batch_size,
             counts: counts.clone(),
         };
-        let plan = match &self.filter {
-            Some(filter) if !filter.moves => rows.prune(filter, access.plan.clone())?,
-            _ => access.plan.clone(),
+        let plan = access.plan.clone();
+        let (plan, holds) = match &self.filter {
+            Some(filter) if !filter.moves => rows.prune(filter, plan)?,
+            _ => (plan, vec![false; access.ours.len()]),
         };
-        rows.groups = plan.into_inner().into_iter().enumerate().filter(|(number, _)| access.ours[*number]).collect();
+        let groups = plan.into_inner().into_iter().zip(holds).enumerate().filter(|(number, _)| access.ours[*number]);
+        rows.groups = groups.map(|(number, (access, holds))| Wanted { number, access, holds }).collect();
         if self.reverse {
             rows.groups.make_contiguous().reverse();
         }
@@ -231,7 +234,7 @@ pub(crate) struct Rows {
     footer: Arc<ParquetMetaData>,
     output: Vec<usize>,
     filter: Option<Vec<usize>>,
-    groups: VecDeque<(usize, RowGroupAccess)>,
+    groups: VecDeque<Wanted>,
     current: Option<Group>,
     batch_size: usize,
     counts: Counts,
@@ -241,6 +244,14 @@ impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rows").field("file", &self.name).finish_non_exhaustive()
     }
+}
+
+/// A row group that is to be read.
+struct Wanted {
+    number: usize,
+    access: RowGroupAccess,
+    /// Whether the filter is known to be true of all rows.
+    holds: bool,
 }
 
 /// A row group that is being read.
@@ -256,33 +267,37 @@ struct Group {
 }
 
 impl Rows {
-    /// What statistics of row groups and pages leave to look at.
-    fn prune(&self, filter: &Filter, plan: ParquetAccessPlan) -> Result<ParquetAccessPlan> {
+    /// What statistics of row groups and pages leave to look at, and of which row groups they say that the filter is true of all rows.
+    fn prune(&self, filter: &Filter, plan: ParquetAccessPlan) -> Result<(ParquetAccessPlan, Vec<bool>)> {
         let now = reassign_expr_columns(snapshot_physical_expr(Arc::clone(&filter.whole))?, &self.schema)?;
         let predicate =
             PruningPredicateBuilder::new().with_file_schema(Arc::clone(&self.schema)).try_build(Arc::clone(&now))?;
         if predicate.always_true() {
-            return Ok(plan);
+            let undecided = vec![false; plan.len()];
+            return Ok((plan, undecided));
         }
         let metrics = ParquetFileMetrics::new(self.counts.partition, &self.name, &self.counts.metrics);
         let parquet = self.footer.file_metadata().schema_descr();
         let mut groups = RowGroupAccessPlanFilter::new(plan);
         groups.prune_by_statistics(&self.schema, parquet, self.footer.row_groups(), &predicate, &metrics);
+        let holds = groups.is_fully_matched().clone();
         let pages = PagePruningAccessPlanFilter::new(&now, Arc::clone(&self.schema));
-        Ok(pages.prune_plan_with_page_index(groups.build(), &self.schema, parquet, &self.footer, &metrics))
+        Ok((pages.prune_plan_with_page_index(groups.build(), &self.schema, parquet, &self.footer, &metrics), holds))
     }
 
     fn next_group(&mut self) -> Result<Option<Group>> {
-        while let Some((number, access)) = self.groups.pop_front() {
-            let access = match &self.scan.filter {
+        while let Some(Wanted { number, mut access, mut holds }) = self.groups.pop_front() {
+            if let Some(filter) = &self.scan.filter
+                && filter.moves
+                && access.should_scan()
+            {
                 // By now it may say more than it did for the row group before.
-                Some(filter) if filter.moves && access.should_scan() => {
-                    let mut only = ParquetAccessPlan::new_none(self.footer.num_row_groups());
-                    only.set(number, access);
-                    self.prune(filter, only)?.into_inner().swap_remove(number)
-                }
-                _ => access,
-            };
+                let mut only = ParquetAccessPlan::new_none(self.footer.num_row_groups());
+                only.set(number, access);
+                let (only, matched) = self.prune(filter, only)?;
+                access = only.into_inner().swap_remove(number);
+                holds = matched.get(number).copied().unwrap_or_default();
+            }
             let rows = usize::try_from(self.footer.row_group(number).num_rows()).unwrap_or_default();
             let left = match access {
                 RowGroupAccess::Skip => continue,
@@ -294,7 +309,7 @@ impl Rows {
             }
             let mut group = Group { number, rows, left, filter: Vec::new(), chosen: Ranges::default(), output: None };
             match (&self.scan.filter, &self.filter) {
-                (Some(filter), Some(columns)) => {
+                (Some(filter), Some(columns)) if !holds => {
                     let dense = group.left.rows >= rows / DENSE;
                     group.filter = self.open(&filter.expressions, columns, &group, dense)?;
                 }
@@ -342,14 +357,17 @@ impl Rows {
             let rows = group.left.take(self.batch_size);
             let holds = self.read(&filter.expressions, &mut group.filter, &rows)?.swap_remove(0);
             let Some(holds) = holds.as_boolean_opt() else { return internal_err!("a condition is boolean") };
-            let (mut at, before) = (0, group.chosen.rows);
+            let before = group.chosen.rows;
+            let holds = match holds.nulls() {
+                Some(_) => prep_null_mask_filter(holds).values().clone(),
+                None => holds.values().clone(),
+            };
+            let mut at = 0;
             for range in &rows {
-                for row in range.clone() {
-                    if holds.is_valid(at) && holds.value(at) {
-                        group.chosen.push(row..row + 1);
-                    }
-                    at += 1;
+                for (start, end) in holds.slice(at, range.len()).set_slices() {
+                    group.chosen.push(range.start + start..range.start + end);
                 }
+                at += range.len();
             }
             self.counts.pruned.add(at - (group.chosen.rows - before));
         }

@@ -20,7 +20,7 @@ use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
-use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{SQLOptions, SessionConfig};
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
 
@@ -184,8 +184,8 @@ impl Session {
         } else if let Some(listing) = introspection::query(&parsed.statement, self.store.as_ref())? {
             parsed = cloudtarn_dialect::parse(&listing)?;
         }
-        let ctx = SessionContext::new_with_state(self.state.clone());
-        let state = ctx.state();
+        let mut state = self.state.clone();
+        state.mark_start_execution();
         let (plan, event_data_stores) = self.plan(&state, guard.unwrap_or(&Open), &parsed)?;
         SQLOptions::new()
             .with_allow_ddl(false)
@@ -194,7 +194,14 @@ impl Session {
             .verify_plan(&plan)?;
         let schema = named(&plan, &parsed.names);
         let plan = interruptible(state.create_physical_plan(&plan).await?)?;
-        Ok(Prepared { schema, plan, context: ctx.task_ctx(), time: self.limits.time, start, event_data_stores })
+        Ok(Prepared {
+            schema,
+            plan,
+            context: Arc::new(TaskContext::from(&state)),
+            time: self.limits.time,
+            start,
+            event_data_stores,
+        })
     }
 
     /// The statement's logical plan, before DataFusion's own rules, and the event data stores that it names.

@@ -278,7 +278,8 @@ impl Dictionary {
         match kind {
             Kind::Text => {
                 let spans = plain_spans(&page, count)?;
-                let views = spans.iter().map(|span| span.view(&page, 0)).collect();
+                let is_ascii = page.is_ascii();
+                let views = spans.iter().map(|span| span.view(&page, 0, is_ascii)).collect::<Option<_>>()?;
                 Some(Self::Text(views, page.into()))
             }
             Kind::Long => Some(Self::Long(
@@ -289,13 +290,15 @@ impl Dictionary {
     }
 }
 
-/// A value of text within a page: its first byte and its length. That it is UTF-8 is known.
+/// A value of text within a page: its first byte and its length.
 #[derive(Debug, Clone, Copy)]
 struct Span(u32, u32);
 
 impl Span {
-    fn view(self, page: &[u8], block: u32) -> u128 {
-        make_view(&page[self.0 as usize..][..self.1 as usize], block, self.0)
+    /// `None` where it is no text.
+    fn view(self, page: &[u8], block: u32, is_ascii: bool) -> Option<u128> {
+        let value = page.get(self.0 as usize..)?.get(..self.1 as usize)?;
+        (is_ascii || simdutf8::basic::from_utf8(value).is_ok()).then(|| make_view(value, block, self.0))
     }
 }
 
@@ -309,11 +312,11 @@ fn plain_spans(page: &[u8], count: usize) -> Option<Vec<Span>> {
         spans.push(Span(u32::try_from(at).ok()?, length));
         at = at.checked_add(length as usize).filter(|end| *end <= page.len())?;
     }
-    are_utf8(page, &spans).then_some(spans)
+    Some(spans)
 }
 
-/// The values of a DELTA_LENGTH_BYTE_ARRAY page of text.
-fn delta_spans(page: &[u8], count: usize) -> Option<Vec<Span>> {
+/// The values of a DELTA_LENGTH_BYTE_ARRAY page of text, and whether they are ASCII.
+fn delta_spans(page: &[u8], count: usize) -> Option<(Vec<Span>, bool)> {
     let (lengths, values) = lengths(page, count)?;
     let mut at = page.len() - values.len();
     let mut spans = Vec::with_capacity(count);
@@ -321,12 +324,7 @@ fn delta_spans(page: &[u8], count: usize) -> Option<Vec<Span>> {
         spans.push(Span(u32::try_from(at).ok()?, length));
         at = at.checked_add(length as usize).filter(|end| *end <= page.len())?;
     }
-    are_utf8(page, &spans).then_some(spans)
-}
-
-fn are_utf8(page: &[u8], spans: &[Span]) -> bool {
-    let is_utf8 = |span: &Span| std::str::from_utf8(&page[span.0 as usize..][..span.1 as usize]).is_ok();
-    page.is_ascii() || spans.iter().all(is_utf8)
+    Some((spans, values.is_ascii()))
 }
 
 /// A data page.
@@ -358,7 +356,12 @@ enum Values {
     },
     Long(Bytes),
     Bits(Bytes),
-    Text(Bytes, Vec<Span>),
+    /// Whether they are ASCII is known; else each is looked at when it is wanted.
+    Text {
+        page: Bytes,
+        spans: Vec<Span>,
+        is_ascii: bool,
+    },
     Nothing,
 }
 
@@ -520,11 +523,11 @@ impl Values {
             (Encoding::PLAIN, Kind::Boolean) if page.len() >= present.div_ceil(8) => Self::Bits(page),
             (Encoding::PLAIN, Kind::Text) => {
                 let spans = plain_spans(&page, present)?;
-                Self::Text(page, spans)
+                Self::Text { is_ascii: page.is_ascii(), page, spans }
             }
             (Encoding::DELTA_LENGTH_BYTE_ARRAY, Kind::Text) => {
-                let spans = delta_spans(&page, present)?;
-                Self::Text(page, spans)
+                let (spans, is_ascii) = delta_spans(&page, present)?;
+                Self::Text { page, spans, is_ascii }
             }
             _ => return None,
         })
@@ -561,14 +564,16 @@ impl Values {
                 let Data::Boolean(bits) = &mut out.data else { return None };
                 bits.append_packed_range(values, page);
             }
-            Self::Text(page, spans) => {
+            Self::Text { page, spans, is_ascii } => {
                 let Data::Text(views, buffers) = &mut out.data else { return None };
                 if out.block.is_none_or(|(number, _)| number != page_number) {
                     out.block = Some((page_number, u32::try_from(buffers.len()).ok()?));
                     buffers.push(page.clone().into());
                 }
                 let (_, block) = out.block?;
-                views.extend(spans.get(values)?.iter().map(|span| span.view(page, block)));
+                for span in spans.get(values)? {
+                    views.push(span.view(page, block, *is_ascii)?);
+                }
             }
             Self::Nothing => return None,
         }
@@ -678,8 +683,8 @@ fn look_up<T: Copy + Default>(into: &mut Vec<T>, known: &[T], packed: Packed<'_>
 
 /// Text without being looked at again.
 ///
-/// Every view is 0, which is empty text; or of a [`Span`] that lies in the buffer which the view names and was found to be UTF-8 there
-/// when its page was parsed: the dictionary's is the first buffer of every array, a data page's is pushed before its first view.
+/// Every view is 0, which is empty text, or was made by [`Span::view`], of UTF-8 that lies in the buffer which the view names: the
+/// dictionary's is the first buffer of every array, a data page's is pushed before its first view.
 /// `tests.rs` compares whole arrays, checked, with what the `parquet` crate reads, for undamaged and for damaged pages.
 #[allow(unsafe_code)]
 fn text(views: Vec<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> StringViewArray {

@@ -135,6 +135,11 @@ pub(crate) fn lengths(data: &[u8], count: usize) -> Option<(Vec<u32>, &[u8])> {
             }
             let (packed, tail) = rest.split_at_checked(part / 8 * width as usize)?;
             rest = tail;
+            if width == 0 && least == 0 {
+                // As those of identifiers are: all alike.
+                lengths.resize(lengths.len() + now, u32::try_from(last).ok()?);
+                continue;
+            }
             let packed = Packed { bytes: packed, width };
             for index in 0..now {
                 last = last.wrapping_add(least).wrapping_add(packed.get(index) as i32);

@@ -19,7 +19,7 @@ use datafusion_functions_aggregate::array_agg::array_agg_udaf;
 
 use super::collected::collected_type;
 use super::extreme::as_list;
-use super::group_texts::{GroupTexts, Pair, elements, kept};
+use super::group_texts::{GroupTexts, Pair, elements};
 use super::udaf::{Aggregate, Setup};
 use crate::columns::Resolved;
 use crate::types::array_of;
@@ -94,10 +94,10 @@ struct DistinctTexts {
 }
 
 impl DistinctTexts {
-    fn offer(&mut self, texts: &StringViewArray, total: usize, group: impl Fn(usize) -> Option<usize>) {
-        let Self { texts: known, order, groups } = self;
-        *groups = total.max(*groups);
-        known.offer(texts, group, |pair| order.push(pair));
+    fn offer(&mut self, texts: &StringViewArray, groups: &[usize], filter: Option<&BooleanArray>, total: usize) {
+        let Self { texts: known, order, groups: all } = self;
+        *all = total.max(*all);
+        known.offer(texts, groups, filter, true, |pair| order.push(pair));
     }
 
     /// The texts of the groups that are emitted, and how many each has.
@@ -137,13 +137,13 @@ impl GroupsAccumulator for DistinctTexts {
         filter: Option<&BooleanArray>,
         total: usize,
     ) -> Result<()> {
-        self.offer(columns[0].as_string_view(), total, kept(groups, filter));
+        self.offer(columns[0].as_string_view(), groups, filter, total);
         Ok(())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
         let (rows, group_of) = elements(states[0].as_list::<i32>(), groups);
-        self.offer(rows.as_struct().column(0).as_string_view(), total, |row| Some(group_of[row]));
+        self.offer(rows.as_struct().column(0).as_string_view(), &group_of, None, total);
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use datafusion_functions_aggregate::count::count_udaf;
 
 use distinct::DistinctCount;
 
-use super::group_texts::{GroupTexts, elements, kept};
+use super::group_texts::{GroupTexts, elements};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Count(Arc<AggregateUDF>);
@@ -114,11 +114,11 @@ struct DistinctText {
 }
 
 impl DistinctText {
-    /// Counts a text for each row, in the group that `group` has for it; `None` for rows that do not count.
-    fn offer(&mut self, texts: &StringViewArray, total: usize, group: impl Fn(usize) -> Option<usize>) {
+    /// Counts the texts of the rows that the filter keeps, each in its row's group.
+    fn offer(&mut self, texts: &StringViewArray, groups: &[usize], filter: Option<&BooleanArray>, total: usize) {
         let Self { texts: known, counts } = self;
         counts.resize(total.max(counts.len()), 0);
-        known.offer(texts, |row| group(row).filter(|_| texts.is_valid(row)), |pair| counts[pair.group()] += 1);
+        known.offer(texts, groups, filter, false, |pair| counts[pair.group()] += 1);
     }
 
     /// Forgets the groups that are emitted.
@@ -144,13 +144,13 @@ impl GroupsAccumulator for DistinctText {
         filter: Option<&BooleanArray>,
         total: usize,
     ) -> Result<()> {
-        self.offer(columns[0].as_string_view(), total, kept(groups, filter));
+        self.offer(columns[0].as_string_view(), groups, filter, total);
         Ok(())
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
         let (texts, group_of) = elements(states[2].as_list::<i32>(), groups);
-        self.offer(texts.as_string_view(), total, |row| Some(group_of[row]));
+        self.offer(texts.as_string_view(), &group_of, None, total);
         Ok(())
     }
 

@@ -10,11 +10,6 @@ use datafusion_expr::EmitTo;
 /// Stands for NULL among the numbers of texts.
 const NULL: u32 = u32::MAX;
 
-/// The group of each row that a filter keeps.
-pub(super) fn kept(groups: &[usize], filter: Option<&BooleanArray>) -> impl Fn(usize) -> Option<usize> {
-    move |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row)).then(|| groups[row])
-}
-
 /// The elements of lists, and the group of each, where `groups` has that of the lists.
 pub(super) fn elements(lists: &ListArray, groups: &[usize]) -> (ArrayRef, Vec<usize>) {
     let offsets = lists.value_offsets();
@@ -68,32 +63,50 @@ impl GroupTexts {
         number
     }
 
-    /// Takes the text, or the NULL, of each row in the group that `group` has for it; `None` for rows that do not count. What a group
-    /// did not have is `new`.
+    /// Takes the text of each row that the filter keeps in the row's group, and NULL if `with_nulls`. What a group did not have
+    /// is `new`.
     pub(super) fn offer(
         &mut self,
         texts: &StringViewArray,
-        group: impl Fn(usize) -> Option<usize>,
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        with_nulls: bool,
         mut new: impl FnMut(Pair),
     ) {
+        let kept = |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         // Like events stand together: text often is that of the row before, and its view the same then.
         let (mut view, mut number) = (None, 0);
         let mut before = None;
-        for row in 0..texts.len() {
-            let Some(group) = group(row) else { continue };
+        let mut take = |row: usize| {
             let pair = if texts.is_null(row) {
-                Pair::new(group, NULL)
+                if !with_nulls {
+                    return;
+                }
+                Pair::new(groups[row], NULL)
             } else {
                 if view != Some(texts.views()[row]) {
                     view = Some(texts.views()[row]);
                     number = self.number(texts.value(row));
                 }
-                Pair::new(group, number)
+                Pair::new(groups[row], number)
             };
             if before != Some(pair) && self.pairs.insert(pair) {
                 new(pair);
             }
             before = Some(pair);
+        };
+        if filter.is_some() {
+            return (0..texts.len()).filter(|row| kept(*row)).for_each(take);
+        }
+        if !texts.is_empty() {
+            take(0);
+        }
+        let nulls = texts.nulls().filter(|nulls| nulls.null_count() > 0);
+        for (before, (views, groups)) in texts.views().windows(2).zip(groups.windows(2)).enumerate() {
+            let same = views[0] == views[1] && groups[0] == groups[1];
+            if !same || nulls.is_some_and(|nulls| nulls.is_valid(before) != nulls.is_valid(before + 1)) {
+                take(before + 1);
+            }
         }
     }
 
