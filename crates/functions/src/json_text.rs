@@ -33,7 +33,7 @@ impl<'a> Json<'a> {
             Self::Array(text) => text,
             _ => "[]",
         };
-        Elements { reader: Reader { text, pos: 1 } }
+        Elements { reader: Reader { pos: 1, ..Reader::new(text) } }
     }
 
     /// The members of an object: key with escapes as written, value.
@@ -42,11 +42,16 @@ impl<'a> Json<'a> {
             Self::Object(text) => text,
             _ => "{}",
         };
-        Members { reader: Reader { text, pos: 1 } }
+        Members { reader: Reader { pos: 1, ..Reader::new(text) } }
     }
 
     /// Appends the value without insignificant blanks, the keys of objects in their order.
     pub(crate) fn write(self, out: &mut String) {
+        if let Self::Array(text) | Self::Object(text) = self
+            && is_compact(text)
+        {
+            return out.push_str(text);
+        }
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(b) => out.push_str(if b { "true" } else { "false" }),
@@ -153,16 +158,24 @@ pub(crate) fn parse(text: &str) -> Option<Json<'_>> {
     reader.peek().is_none().then_some(value)
 }
 
+/// Whether a value is written as [`Json::write`] would: without blanks between its parts, and without escapes.
+fn is_compact(text: &str) -> bool {
+    let mut reader = Reader::new(text);
+    reader.skip().is_some() && !reader.rewritten
+}
+
 /// A position in a document.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader<'a> {
     text: &'a str,
     pos: usize,
+    /// Whether there were blanks or escapes so far.
+    rewritten: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, pos: 0 }
+        Self { text, pos: 0, rewritten: false }
     }
 
     /// The next significant byte, without consuming it.
@@ -170,6 +183,7 @@ impl<'a> Reader<'a> {
         let bytes = self.text.as_bytes();
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(self.pos) {
             self.pos += 1;
+            self.rewritten = true;
         }
         bytes.get(self.pos).copied()
     }
@@ -213,17 +227,13 @@ impl<'a> Reader<'a> {
 
     /// Consumes the next value, checking it, without recursion.
     pub(crate) fn skip(&mut self) -> Option<()> {
-        // One bit a level would do; a byte is simpler: the bracket that closes it.
-        let mut open: Vec<u8> = Vec::new();
+        let mut open = Open::default();
         loop {
             match self.peek()? {
                 b'{' => {
                     self.pos += 1;
                     if !self.eat(b'}') {
-                        if open.len() >= MAX_DEPTH {
-                            return None;
-                        }
-                        open.push(b'}');
+                        open.push(true)?;
                         self.key()?;
                         continue;
                     }
@@ -231,10 +241,7 @@ impl<'a> Reader<'a> {
                 b'[' => {
                     self.pos += 1;
                     if !self.eat(b']') {
-                        if open.len() >= MAX_DEPTH {
-                            return None;
-                        }
-                        open.push(b']');
+                        open.push(false)?;
                         continue;
                     }
                 }
@@ -243,19 +250,19 @@ impl<'a> Reader<'a> {
                 }
             }
             loop {
-                let Some(close) = open.last().copied() else {
+                let Some(is_object) = open.last() else {
                     return Some(());
                 };
                 if self.eat(b',') {
-                    if close == b'}' {
+                    if is_object {
                         self.key()?;
                     }
                     break;
                 }
-                if !self.eat(close) {
+                if !self.eat(if is_object { b'}' } else { b']' }) {
                     return None;
                 }
-                open.pop();
+                open.depth -= 1;
             }
         }
     }
@@ -271,25 +278,25 @@ impl<'a> Reader<'a> {
         let start = self.pos + 1;
         let mut pos = start;
         loop {
-            let found = pos + memchr::memchr2(b'"', b'\\', &bytes[pos..])?;
-            if bytes[pos..found].iter().any(|b| *b < 0x20) {
-                return None;
+            pos += plain(bytes.get(pos..)?);
+            match *bytes.get(pos)? {
+                b'"' => {
+                    self.pos = pos + 1;
+                    return Some(&self.text[start..pos]);
+                }
+                b'\\' => self.rewritten = true,
+                _ => return None,
             }
-            if bytes[found] == b'"' {
-                self.pos = found + 1;
-                return Some(&self.text[start..found]);
-            }
-            pos = found
-                + match bytes.get(found + 1)? {
-                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
-                    b'u' => {
-                        if !bytes.get(found + 2..found + 6)?.iter().all(u8::is_ascii_hexdigit) {
-                            return None;
-                        }
-                        6
+            pos += match bytes.get(pos + 1)? {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+                b'u' => {
+                    if !bytes.get(pos + 2..pos + 6)?.iter().all(u8::is_ascii_hexdigit) {
+                        return None;
                     }
-                    _ => return None,
-                };
+                    6
+                }
+                _ => return None,
+            };
         }
     }
 
@@ -334,6 +341,51 @@ impl<'a> Reader<'a> {
             Some(_) => None,
         }
     }
+}
+
+/// The arrays and objects that a value is in: a bit each.
+#[derive(Default)]
+struct Open {
+    objects: [u64; MAX_DEPTH / 64],
+    depth: usize,
+}
+
+impl Open {
+    fn push(&mut self, is_object: bool) -> Option<()> {
+        let (word, bit) = (self.depth / 64, 1 << (self.depth % 64));
+        let word = self.objects.get_mut(word)?;
+        *word = if is_object { *word | bit } else { *word & !bit };
+        self.depth += 1;
+        Some(())
+    }
+
+    /// Whether the innermost is an object.
+    fn last(&self) -> Option<bool> {
+        let last = self.depth.checked_sub(1)?;
+        Some(self.objects[last / 64] >> (last % 64) & 1 > 0)
+    }
+}
+
+/// How many bytes there are before the first quote, backslash or control character.
+///
+/// Eight at a time: a byte is zero if taking 1 from it borrows and its highest bit was not set (Henry S. Warren, Hacker's Delight, 6-1).
+/// Borrows reach higher bytes only, so that the lowest that is found is right.
+#[inline]
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let found = is(b'"') | is(b'\\') | below(word, 0x20);
+        if found != 0 {
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
+    words.len() * 8 + rest.iter().position(ends).unwrap_or(rest.len())
 }
 
 /// The characters that the text between two quotes stands for. Half a surrogate pair becomes U+FFFD.
@@ -485,6 +537,28 @@ mod tests {
             let Some(Json::String(raw)) = parse(&text) else { return Err(TestCaseError::fail("no string")) };
             prop_assert_eq!(unescape(raw), s.as_str());
             prop_assert!(equals(raw, &s));
+        }
+
+        #[test]
+        fn plain_ends_at_the_first_byte_that_is_not(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'a')], 0..40)) {
+            let ends = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+            prop_assert_eq!(plain(&bytes), bytes.iter().position(ends).unwrap_or(bytes.len()));
+        }
+
+        #[test]
+        fn what_is_compact_is_written_as_what_is_not(text in any::<String>(), depth in 0..150_usize) {
+            let mut string = String::new();
+            quote(&text, &mut string);
+            let compact = format!("{}{{\"a\":[{string},1.50,null],\"a\":{string}}}{}", "[".repeat(depth), "]".repeat(depth));
+            let written = |text: &str| {
+                let mut out = String::new();
+                parse(text).unwrap().write(&mut out);
+                out
+            };
+            let blank = compact.replacen(":[", ": [ ", 1);
+            prop_assert_eq!(is_compact(&compact), !text.contains(['"', '\\']) && !text.bytes().any(|b| b < 0x20));
+            prop_assert!(!is_compact(&blank));
+            prop_assert_eq!(written(&compact), written(&blank));
         }
 
         #[test]

@@ -118,98 +118,121 @@ struct Filter {
     moves: bool,
 }
 
+impl Filter {
+    /// Of a source's condition; `None` where it needs maps or arrays, `Some(None)` where there is none.
+    fn of(source: &dyn FileSource, table: &Schema) -> Option<Option<Self>> {
+        let is_true = |filter: &Arc<dyn PhysicalExpr>| {
+            filter.downcast_ref::<Literal>().is_some_and(|literal| *literal.value() == ScalarValue::Boolean(Some(true)))
+        };
+        let Some(whole) = source.filter().filter(|filter| !is_true(filter)) else { return Some(None) };
+        let dynamic = |part: &Arc<dyn PhysicalExpr>| Ok(part.downcast_ref::<DynamicFilterPhysicalExpr>().is_some());
+        let moves = whole.exists(dynamic).ok()?;
+        Some(Some(Self { expressions: Expressions::of([&whole], table)?, whole, moves }))
+    }
+}
+
 /// How to read a scan's files here.
 #[derive(Debug)]
 pub(crate) struct ColumnScan {
     output: Expressions,
     /// Of the batches that it gives.
     schema: SchemaRef,
-    filter: Option<Filter>,
+    /// All conditions, and those that are left where dictionaries tell the others.
+    whole: Option<Filter>,
+    rest: Option<Filter>,
     /// The last row groups first, as a sort by descending times wants them.
     reverse: bool,
 }
 
 impl ColumnScan {
-    /// `None` where it needs maps or arrays.
-    pub(crate) fn of(source: &dyn FileSource, reverse: bool) -> Option<Self> {
-        let table = source.table_schema();
+    /// Of a scan with all its conditions, and the same without those that dictionaries tell. `None` where it needs maps or arrays.
+    pub(crate) fn of(whole: &dyn FileSource, rest: &dyn FileSource, reverse: bool) -> Option<Self> {
+        let table = whole.table_schema();
         if !table.table_partition_cols().is_empty() {
             return None;
         }
         let table = table.file_schema();
-        let projection = source.projection()?;
+        let projection = whole.projection()?;
         let output = Expressions::of(projection.as_ref().iter().map(|column| &column.expr), table)?;
-        let is_true = |filter: &Arc<dyn PhysicalExpr>| {
-            filter.downcast_ref::<Literal>().is_some_and(|literal| *literal.value() == ScalarValue::Boolean(Some(true)))
-        };
-        let filter = match source.filter().filter(|filter| !is_true(filter)) {
-            Some(whole) => {
-                let dynamic =
-                    |part: &Arc<dyn PhysicalExpr>| Ok(part.downcast_ref::<DynamicFilterPhysicalExpr>().is_some());
-                let moves = whole.exists(dynamic).ok()?;
-                Some(Filter { expressions: Expressions::of([&whole], table)?, whole, moves })
-            }
-            None => None,
-        };
         let schema = Arc::new(projection.project_schema(table).ok()?);
-        Some(Self { output, schema, filter, reverse })
+        Some(Self { output, schema, whole: Filter::of(whole, table)?, rest: Filter::of(rest, table)?, reverse })
     }
 
-    /// The rows of a file, in batches of at most so many; `None` where it has not the columns that the table has, so that DataFusion has to
-    /// read it.
+    /// The file's columns that it reads; `None` where the file has not those that the table has, so that DataFusion has to read it.
+    pub(crate) fn columns(&self, footer: &ParquetMetaData) -> Option<FileColumns> {
+        let of = |filter: &Option<Filter>| match filter {
+            Some(filter) => filter.expressions.columns(footer),
+            None => Some(Vec::new()),
+        };
+        Some(FileColumns { output: self.output.columns(footer)?, whole: of(&self.whole)?, rest: of(&self.rest)? })
+    }
+
+    /// The rows of a file, in batches of at most so many.
     ///
     /// # Errors
     /// Where it cannot be opened.
-    pub(crate) fn rows(
-        self: &Arc<Self>,
-        file: &PartitionedFile,
-        access: &Access,
-        batch_size: usize,
-        counts: &Counts,
-    ) -> Result<Option<Rows>> {
-        let footer = &access.footer;
-        let output = self.output.columns(footer);
-        let filter = match &self.filter {
-            Some(filter) => filter.expressions.columns(footer).map(Some),
-            None => Some(None),
-        };
-        let (Some(output), Some(filter), Some(schema)) = (output, filter, file.arrow_schema.as_ref()) else {
-            return Ok(None);
-        };
+    pub(crate) fn rows(self: &Arc<Self>, part: Part, batch_size: usize, counts: &Counts) -> Result<Rows> {
+        let Part { file, footer, schema, columns, plan, ours, select } = part;
         let mut rows = Rows {
             scan: Arc::clone(self),
             name: file.object_meta.location.to_string(),
             size: file.object_meta.size,
-            file: Arc::new(data_file::open(file)?),
-            schema: Arc::clone(schema),
-            footer: Arc::clone(footer),
-            output,
-            filter,
+            file: Arc::new(data_file::open(&file)?),
+            schema,
+            footer,
+            columns,
             groups: VecDeque::new(),
             current: None,
+            select,
             batch_size,
             counts: counts.clone(),
         };
-        let plan = access.plan.clone();
-        let (plan, holds) = match &self.filter {
+        let (plan, holds) = match &self.rest {
             Some(filter) if !filter.moves => rows.prune(filter, plan)?,
-            _ => (plan, vec![false; access.ours.len()]),
+            _ => (plan, vec![false; ours.len()]),
         };
-        let groups = plan.into_inner().into_iter().zip(holds).enumerate().filter(|(number, _)| access.ours[*number]);
+        let groups = plan.into_inner().into_iter().zip(holds).enumerate().filter(|(number, _)| ours[*number]);
         rows.groups = groups.map(|(number, (access, holds))| Wanted { number, access, holds }).collect();
         if self.reverse {
             rows.groups.make_contiguous().reverse();
         }
-        Ok(Some(rows))
+        Ok(rows)
     }
 }
 
+/// Where in a file the columns of a scan are.
+pub(crate) struct FileColumns {
+    output: Vec<usize>,
+    whole: Vec<usize>,
+    rest: Vec<usize>,
+}
+
 /// The part of a file that a scan may need.
-pub(crate) struct Access {
+pub(crate) struct Part {
+    pub(crate) file: PartitionedFile,
     pub(crate) footer: Arc<ParquetMetaData>,
+    /// Of the file.
+    pub(crate) schema: SchemaRef,
+    pub(crate) columns: FileColumns,
     pub(crate) plan: ParquetAccessPlan,
     /// Which row groups are this partition's.
     pub(crate) ours: Vec<bool>,
+    pub(crate) select: Box<dyn Select>,
+}
+
+/// What dictionaries tell of the rows of a file.
+pub(crate) trait Select: Send {
+    /// Those of a row group that are wanted.
+    fn select(&mut self, group: usize) -> Selected;
+}
+
+/// Rows that dictionaries leave.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    /// In ascending order; `None` for all.
+    pub(crate) rows: Option<Vec<Range<usize>>>,
+    /// Whether the conditions that dictionaries tell are true of all of these.
+    pub(crate) exact: bool,
 }
 
 /// What is counted.
@@ -232,10 +255,10 @@ pub(crate) struct Rows {
     /// Of the file.
     schema: SchemaRef,
     footer: Arc<ParquetMetaData>,
-    output: Vec<usize>,
-    filter: Option<Vec<usize>>,
+    columns: FileColumns,
     groups: VecDeque<Wanted>,
     current: Option<Group>,
+    select: Box<dyn Select>,
     batch_size: usize,
     counts: Counts,
 }
@@ -250,7 +273,7 @@ impl fmt::Debug for Rows {
 struct Wanted {
     number: usize,
     access: RowGroupAccess,
-    /// Whether the filter is known to be true of all rows.
+    /// Whether the conditions that are left to look at are known to be true of all rows.
     holds: bool,
 }
 
@@ -258,6 +281,8 @@ struct Wanted {
 struct Group {
     number: usize,
     rows: usize,
+    /// Whether dictionaries have told what they can.
+    exact: bool,
     /// Of these the filter has not been asked yet.
     left: Ranges,
     filter: Vec<Column>,
@@ -286,8 +311,9 @@ impl Rows {
     }
 
     fn next_group(&mut self) -> Result<Option<Group>> {
+        let scan = Arc::clone(&self.scan);
         while let Some(Wanted { number, mut access, mut holds }) = self.groups.pop_front() {
-            if let Some(filter) = &self.scan.filter
+            if let Some(filter) = &scan.rest
                 && filter.moves
                 && access.should_scan()
             {
@@ -298,18 +324,30 @@ impl Rows {
                 access = only.into_inner().swap_remove(number);
                 holds = matched.get(number).copied().unwrap_or_default();
             }
+            if !access.should_scan() {
+                continue;
+            }
+            let Selected { rows: selected, exact } = self.select.select(number);
             let rows = usize::try_from(self.footer.row_group(number).num_rows()).unwrap_or_default();
-            let left = match access {
-                RowGroupAccess::Skip => continue,
-                RowGroupAccess::Scan => Ranges::new(std::iter::once(0..rows)),
-                RowGroupAccess::Selection(selection) => Ranges::of(&selection),
+            if let Some(selected) = selected {
+                let selected = RowSelection::from_consecutive_ranges(selected.into_iter(), rows);
+                access = match access {
+                    RowGroupAccess::Selection(known) => RowGroupAccess::Selection(known.intersection(&selected)),
+                    _ => RowGroupAccess::Selection(selected),
+                };
+            }
+            let left = match &access {
+                RowGroupAccess::Selection(selection) => Ranges::of(selection),
+                _ => Ranges::new(std::iter::once(0..rows)),
             };
             if left.rows == 0 || left.last() > rows {
                 continue;
             }
-            let mut group = Group { number, rows, left, filter: Vec::new(), chosen: Ranges::default(), output: None };
-            match (&self.scan.filter, &self.filter) {
-                (Some(filter), Some(columns)) if !holds => {
+            let chosen = Ranges::default();
+            let mut group = Group { number, rows, exact, left, filter: Vec::new(), chosen, output: None };
+            let (filter, columns) = self.filter_of(&group);
+            match filter {
+                Some(filter) if !(exact && holds) => {
                     let dense = group.left.rows >= rows / DENSE;
                     group.filter = self.open(&filter.expressions, columns, &group, dense)?;
                 }
@@ -318,6 +356,14 @@ impl Rows {
             return Ok(Some(group));
         }
         Ok(None)
+    }
+
+    /// What is to be asked of a row group's rows, and where its columns are.
+    fn filter_of(&self, group: &Group) -> (Option<&Filter>, &[usize]) {
+        match group.exact {
+            true => (self.scan.rest.as_ref(), &self.columns.rest),
+            false => (self.scan.whole.as_ref(), &self.columns.whole),
+        }
     }
 
     fn open(&self, expressions: &Expressions, columns: &[usize], group: &Group, dense: bool) -> Result<Vec<Column>> {
@@ -351,7 +397,8 @@ impl Rows {
     }
 
     /// Asks the filter of more rows.
-    fn choose(&self, filter: &Filter, group: &mut Group) -> Result<()> {
+    fn choose(&self, group: &mut Group) -> Result<()> {
+        let (Some(filter), _) = self.filter_of(group) else { return Ok(()) };
         // What changes while the query runs is asked late, since it leaves fewer rows the later it is asked.
         while group.left.rows > 0 && (!filter.moves || group.chosen.rows < self.batch_size) {
             let rows = group.left.take(self.batch_size);
@@ -384,9 +431,7 @@ impl Rows {
                     None => return Ok(None),
                 },
             };
-            if let Some(filter) = &scan.filter {
-                self.choose(filter, &mut group)?;
-            }
+            self.choose(&mut group)?;
             let rows = group.chosen.take(self.batch_size);
             let count: usize = rows.iter().map(Range::len).sum();
             if count == 0 {
@@ -396,7 +441,7 @@ impl Rows {
                 Some(output) => output,
                 None => {
                     let dense = count + group.chosen.rows >= group.rows / DENSE;
-                    self.open(&scan.output, &self.output, &group, dense)?
+                    self.open(&scan.output, &self.columns.output, &group, dense)?
                 }
             };
             let columns = self.read(&scan.output, &mut output, &rows)?;

@@ -16,6 +16,7 @@ use datafusion::common::{Column, ColumnStatistics, DFSchema, Result, ScalarValue
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileGroup, FileGroupPartitioner, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
@@ -348,7 +349,7 @@ const DIVISIBLE: usize = 10 << 20;
 /// As many groups as there are threads, each in the order of time. Where files are many, neighbours are in different groups: who
 /// looks for the latest reads the latest files first then, on all threads.
 fn groups(files: Vec<PartitionedFile>, threads: usize) -> Vec<FileGroup> {
-    let threads = threads.max(1);
+    let threads = if has_one_row_group(&files) { 1 } else { threads.max(1) };
     if files.len() >= TURNS * threads || threads == 1 {
         let mut groups = vec![Vec::new(); threads];
         for (turn, file) in files.into_iter().enumerate() {
@@ -362,6 +363,12 @@ fn groups(files: Vec<PartitionedFile>, threads: usize) -> Vec<FileGroup> {
         .with_repartition_file_min_size(DIVISIBLE)
         .repartition_file_groups(&whole);
     divided.unwrap_or(whole)
+}
+
+/// Whether all that is to be read is one row group, which cannot be divided: other threads would only be started and waited for.
+fn has_one_row_group(files: &[PartitionedFile]) -> bool {
+    let [file] = files else { return false };
+    file.extension::<ParquetAccessPlan>().is_some_and(|plan| plan.row_group_index_iter().count() == 1)
 }
 
 /// What is in data files: all columns, or those that there were when the file was made.

@@ -30,6 +30,11 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::encoding::{Packed, Stretch, lengths, stretches};
 
+/// An array of text that holds more bytes of its pages than this, and so many times those of its values, gets the values alone: sorts and
+/// joins hold what they are given, with all that it holds.
+const LITTLE: usize = 64 << 10;
+const SPARSE: usize = 4;
+
 /// What a column's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -660,7 +665,15 @@ impl Out {
     fn finish(self, data_type: &DataType) -> ArrayRef {
         let nulls = self.valid.map(|mut valid| NullBuffer::new(valid.finish()));
         match self.data {
-            Data::Text(views, buffers) => Arc::new(text(views, buffers, nulls)),
+            Data::Text(views, buffers) => {
+                let held: usize = buffers.iter().map(Buffer::len).sum();
+                // A view has the text's length in its lower half, and all of a short text in itself.
+                let length = |view: &u128| *view as u32 as usize;
+                let used = || views.iter().map(length).filter(|length| *length > 12).sum::<usize>();
+                let is_sparse = held > LITTLE && held / SPARSE > used();
+                let array = text(views, buffers, nulls);
+                Arc::new(if is_sparse { array.gc() } else { array })
+            }
             Data::Boolean(mut bits) => Arc::new(BooleanArray::new(bits.finish(), nulls)),
             Data::Long(longs) if *data_type == DataType::Int64 => Arc::new(Int64Array::new(longs.into(), nulls)),
             Data::Long(longs) => Arc::new(TimestampMillisecondArray::new(longs.into(), nulls)),

@@ -239,6 +239,29 @@ proptest! {
 }
 
 #[test]
+fn few_values_of_a_large_page_hold_little() {
+    let long = |row: usize| Some(format!("{row:0>10000}"));
+    let rows: Vec<Row> = (0..100).map(|row| (long(row), None, None, 0, None)).collect();
+    let layout = Layout {
+        dictionary: false,
+        delta: false,
+        version: WriterVersion::PARQUET_1_0,
+        compression: Compression::UNCOMPRESSED,
+        page_index: true,
+    };
+    let file = write(&batch(&rows), &layout);
+    let wanted = [vec![3..4, 50..51, 99..100]];
+    let names = read(&file, &wanted, false).swap_remove(0).unwrap().swap_remove(0);
+    assert_eq!(
+        names.as_string_view().iter().map(|name| name.map(str::to_owned)).collect::<Vec<_>>(),
+        [long(3), long(50), long(99)]
+    );
+    assert!(names.get_buffer_memory_size() < 40_000, "{}", names.get_buffer_memory_size());
+    let all = read(&file, &[vec![0..100]], true).swap_remove(0).unwrap().swap_remove(0);
+    assert_eq!(all.len(), 100);
+}
+
+#[test]
 fn ranges_are_taken_in_order() {
     let selection = RowSelection::from(vec![
         RowSelector::skip(2),

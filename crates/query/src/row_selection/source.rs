@@ -1,6 +1,7 @@
 //! A Parquet source that looks at dictionaries before it opens a file, and reads plain columns itself.
 
 use std::fmt;
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::chunk::{Chunk, Found};
 use super::{Condition, Late};
-use crate::column_scan::{Access, ColumnScan, Counts};
+use crate::column_scan::{ColumnScan, Counts, Part, Select, Selected};
 use crate::data_file;
 
 /// Rows of a batch, until the session says how many.
@@ -40,16 +41,10 @@ pub(super) struct SelectingSource {
     conditions: Arc<[Condition]>,
     late: Arc<[Late]>,
     footers: Arc<FileMetadataCache>,
-    columns: Columns,
+    /// What can be read without DataFusion.
+    columns: Option<Arc<ColumnScan>>,
     /// Rows at most.
     batch_size: usize,
-}
-
-/// What is read without DataFusion.
-#[derive(Debug, Clone)]
-struct Columns {
-    whole: Option<Arc<ColumnScan>>,
-    rest: Option<Arc<ColumnScan>>,
 }
 
 impl SelectingSource {
@@ -63,9 +58,8 @@ impl SelectingSource {
         footers: Arc<FileMetadataCache>,
         reverse: bool,
     ) -> Option<Self> {
-        let scan = |source: &dyn FileSource| ColumnScan::of(source, reverse).map(Arc::new);
-        let columns = Columns { whole: scan(whole.as_ref()), rest: scan(rest.as_ref()) };
-        let helps = !conditions.is_empty() || !late.is_empty() || columns.whole.is_some();
+        let columns = ColumnScan::of(whole.as_ref(), rest.as_ref(), reverse).map(Arc::new);
+        let helps = !conditions.is_empty() || !late.is_empty() || columns.is_some();
         let (conditions, late) = (conditions.into(), late.into());
         helps.then_some(Self { whole, rest, conditions, late, footers, columns, batch_size: DEFAULT_BATCH_SIZE })
     }
@@ -185,7 +179,7 @@ struct Sources {
     footers: Arc<FileMetadataCache>,
     /// The other conditions, where some of them change while the query runs.
     moving: Option<(Arc<dyn PhysicalExpr>, SchemaRef)>,
-    columns: Columns,
+    columns: Option<Arc<ColumnScan>>,
     batch_size: usize,
     counts: Counts,
 }
@@ -208,17 +202,60 @@ impl MorselPlanner for Planner {
         if of.is_past(&file)? {
             return Ok(None);
         }
-        let Some((access, exact)) = of.select(&file)? else { return Ok(None) };
-        let scan = if exact { &of.columns.rest } else { &of.columns.whole };
-        if let Some(scan) = scan
-            && let Some(rows) = scan.rows(&file, &access, of.batch_size, &of.counts)?
+        let footer = data_file::footer(&file, of.footers.as_ref())?;
+        let (mut plan, ours) = access(&file, &footer)?;
+        let mut select = Box::new(of.selection(&file, &footer)?);
+        if let Some(scan) = &of.columns
+            && let Some(columns) = scan.columns(&footer)
+            && let Some(schema) = file.arrow_schema.clone()
         {
+            let rows =
+                scan.rows(Part { file, footer, schema, columns, plan, ours, select }, of.batch_size, &of.counts)?;
             return Ok(Some(MorselPlan::new().with_morsels(vec![Box::new(rows)])));
         }
-        let file = file.with_extension(access.plan);
+        let (mut exact, mut some) = (true, false);
+        for number in (0..ours.len()).filter(|number| ours[*number]) {
+            if !plan.should_scan(number) {
+                continue;
+            }
+            let selected = select.select(number);
+            exact &= selected.exact;
+            match selected.rows {
+                Some(rows) if rows.is_empty() => plan.skip(number),
+                Some(rows) => {
+                    let all = usize::try_from(footer.row_group(number).num_rows()).unwrap_or_default();
+                    plan.scan_selection(number, RowSelection::from_consecutive_ranges(rows.into_iter(), all));
+                    some = true;
+                }
+                None => some = true,
+            }
+        }
+        if !some {
+            return Ok(None);
+        }
+        let file = file.with_extension(plan);
         let source = if exact { &of.rest } else { &of.whole };
         Ok(Some(MorselPlan::new().with_planners(vec![source.plan_file(file)?])))
     }
+}
+
+/// What of a file may be needed as far as planning the scan told, and which of its row groups are this partition's.
+fn access(file: &PartitionedFile, footer: &ParquetMetaData) -> Result<(ParquetAccessPlan, Vec<bool>)> {
+    let groups = footer.row_groups();
+    let plan = match file.extension::<ParquetAccessPlan>() {
+        Some(plan) => plan.clone(),
+        None => ParquetAccessPlan::new_all(groups.len()),
+    };
+    if plan.len() != groups.len() {
+        return internal_err!("`{}` has {} row groups", file.object_meta.location, groups.len());
+    }
+    let ours = groups.iter().map(|group| {
+        // As DataFusion tells whose a row group is, where a file is several partitions'.
+        let first = group.column(0);
+        let first = first.dictionary_page_offset().unwrap_or_else(|| first.data_page_offset());
+        file.range.as_ref().is_none_or(|range| range.contains(first))
+    });
+    Ok((plan, ours.collect()))
 }
 
 impl Sources {
@@ -229,70 +266,66 @@ impl Sources {
         pruner.map_or(Ok(false), |mut pruner| pruner.should_prune())
     }
 
-    /// The rows of a file that are to be read, and whether the conditions are true of all of them; `None` if there are none.
-    fn select(&self, file: &PartitionedFile) -> Result<Option<(Access, bool)>> {
-        let footer = data_file::footer(file, self.footers.as_ref())?;
-        let groups = footer.row_groups();
-        let mut access = match file.extension::<ParquetAccessPlan>() {
-            Some(access) => access.clone(),
-            None => ParquetAccessPlan::new_all(groups.len()),
-        };
-        if access.len() != groups.len() {
-            return internal_err!("`{}` has {} row groups", file.object_meta.location, groups.len());
-        }
+    fn selection(&self, file: &PartitionedFile, footer: &Arc<ParquetMetaData>) -> Result<Selection> {
         let late: Vec<Condition> = self.late.iter().filter_map(Late::condition).collect();
-        let conditions: Vec<_> = self.conditions.iter().chain(&late).collect();
-        let columns: Vec<_> = conditions.iter().map(|condition| leaf(&footer, &condition.path)).collect();
-        let mut open = if conditions.is_empty() { None } else { Some(data_file::open(file)?) };
-        let mut ours = vec![false; groups.len()];
-        let (mut exact, mut some) = (late.len() == self.late.len(), false);
-        for (number, group) in groups.iter().enumerate() {
-            // As DataFusion tells whose a row group is, where a file is several partitions'.
-            let first = group.column(0);
-            let first = first.dictionary_page_offset().unwrap_or_else(|| first.data_page_offset());
-            ours[number] = file.range.as_ref().is_none_or(|range| range.contains(first));
-            if !ours[number] || !access.should_scan(number) {
-                continue;
+        let all_known = late.len() == self.late.len();
+        let conditions = self.conditions.iter().cloned().chain(late);
+        let conditions: Vec<_> = conditions.map(|condition| (leaf(footer, &condition.path), condition)).collect();
+        Ok(Selection {
+            file: if conditions.is_empty() { None } else { Some(data_file::open(file)?) },
+            size: file.object_meta.size,
+            footer: Arc::clone(footer),
+            conditions,
+            all_known,
+            bytes: self.counts.bytes.clone(),
+            pruned: self.counts.pruned.clone(),
+        })
+    }
+}
+
+/// What the conditions say of a file's dictionaries.
+struct Selection {
+    file: Option<File>,
+    /// Of the file, in bytes.
+    size: u64,
+    footer: Arc<ParquetMetaData>,
+    /// The number of the column, if the file has it, and what is asked of it.
+    conditions: Vec<(Option<usize>, Condition)>,
+    /// Whether there are no conditions that are not known yet.
+    all_known: bool,
+    bytes: Count,
+    pruned: Count,
+}
+
+impl Select for Selection {
+    fn select(&mut self, group: usize) -> Selected {
+        let group = self.footer.row_group(group);
+        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+        let mut left: Option<Vec<Range<usize>>> = None;
+        let mut exact = self.all_known;
+        let mut bytes = 0;
+        for (column, condition) in &self.conditions {
+            if left.as_ref().is_some_and(Vec::is_empty) {
+                break;
             }
-            let rows = usize::try_from(group.num_rows()).unwrap_or_default();
-            let mut left: Option<Vec<Range<usize>>> = None;
-            let mut bytes = 0;
-            for (condition, column) in conditions.iter().zip(&columns) {
-                if left.as_ref().is_some_and(Vec::is_empty) {
-                    break;
+            let found = match (column, &mut self.file) {
+                (Some(column), Some(file)) => {
+                    let metadata = group.column(*column);
+                    let chunk = Chunk { file, size: self.size, metadata, rows, bytes: &mut bytes };
+                    chunk.find(condition, left.as_deref())
                 }
-                let found = match (column, &mut open) {
-                    (Some(column), Some(open)) => {
-                        let metadata = group.column(*column);
-                        let size = file.object_meta.size;
-                        let chunk = Chunk { file: open, size, metadata, rows, bytes: &mut bytes };
-                        chunk.find(condition, left.as_deref())
-                    }
-                    _ => Found::Unknown,
-                };
-                match found {
-                    Found::All => {}
-                    Found::Rows(rows) => left = Some(left.map_or(rows.clone(), |left| common(&left, &rows))),
-                    Found::Unknown => exact = false,
-                }
-            }
-            self.counts.bytes.add(bytes);
-            let Some(left) = left else {
-                some = true;
-                continue;
+                _ => Found::Unknown,
             };
-            let count: usize = left.iter().map(Range::len).sum();
-            self.counts.pruned.add(rows - count);
-            if count == 0 {
-                access.skip(number);
-                continue;
-            }
-            some = true;
-            if count < rows {
-                access.scan_selection(number, RowSelection::from_consecutive_ranges(left.into_iter(), rows));
+            match found {
+                Found::All => {}
+                Found::Rows(rows) => left = Some(left.map_or(rows.clone(), |left| common(&left, &rows))),
+                Found::Unknown => exact = false,
             }
         }
-        Ok(some.then_some((Access { footer, plan: access, ours }, exact)))
+        self.bytes.add(bytes);
+        let count = left.as_ref().map_or(rows, |left| left.iter().map(Range::len).sum());
+        self.pruned.add(rows - count);
+        Selected { rows: left.filter(|_| count < rows), exact }
     }
 }
 
