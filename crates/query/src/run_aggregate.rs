@@ -14,6 +14,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Arr
 use arrow::compute::take;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use cloudtarn_functions::runs::Runs;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, internal_err};
@@ -378,44 +379,23 @@ impl Table {
 /// The first row of each run, where a run is rows that surely have the same keys: text is looked at by where it is, not by
 /// what it says, so that one run may follow another with the same keys.
 pub(crate) fn starts(keys: &[ArrayRef], rows: usize) -> Vec<u32> {
-    let mut differs = vec![false; rows];
+    let mut runs = Runs::one(rows);
     for key in keys {
-        let differs = &mut differs[1..];
         match key.data_type() {
-            DataType::Utf8View => mark(key.as_string_view().views(), differs),
-            DataType::Boolean => {
-                let values = key.as_boolean().values();
-                differs.iter_mut().enumerate().for_each(|(row, d)| *d |= values.value(row) != values.value(row + 1));
-            }
+            DataType::Utf8View => runs.divide(key.as_string_view().views()),
+            DataType::Boolean => runs.divide_bits(key.as_boolean().values()),
             _ => {
                 downcast_primitive_array!(
-                    key => mark_primitive(key, differs),
-                    _ => differs.fill(true)
+                    key => runs.divide(key.values()),
+                    _ => runs = Runs::each(rows)
                 );
             }
         }
         if let Some(nulls) = key.nulls().filter(|nulls| nulls.null_count() > 0) {
-            differs.iter_mut().enumerate().for_each(|(row, d)| *d |= nulls.is_valid(row) != nulls.is_valid(row + 1));
+            runs.divide_bits(nulls.inner());
         }
     }
-    differs[0] = true;
-    let mut starts = Vec::with_capacity(rows);
-    starts.extend((0..rows as u32).filter(|row| differs[*row as usize]));
-    starts
-}
-
-fn mark_primitive<T: arrow::datatypes::ArrowPrimitiveType>(key: &arrow::array::PrimitiveArray<T>, differs: &mut [bool])
-where
-    T::Native: PartialEq,
-{
-    mark(key.values(), differs);
-}
-
-/// Marks the rows, counted from the second, whose value is not that of the row before.
-fn mark<T: PartialEq>(values: &[T], differs: &mut [bool]) {
-    for (pair, differs) in values.windows(2).zip(differs) {
-        *differs |= pair[0] != pair[1];
-    }
+    runs.starts().map(|row| row as u32).collect()
 }
 
 #[cfg(test)]

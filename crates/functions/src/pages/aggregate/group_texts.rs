@@ -7,6 +7,8 @@ use arrow::array::{Array, ArrayRef, BooleanArray, ListArray, StringViewArray};
 use datafusion_common::{HashMap, HashSet};
 use datafusion_expr::EmitTo;
 
+use crate::runs::Runs;
+
 /// Stands for NULL among the numbers of texts.
 const NULL: u32 = u32::MAX;
 
@@ -77,7 +79,7 @@ impl GroupTexts {
         // Like events stand together: text often is that of the row before, and its view the same then.
         let (mut view, mut number) = (None, 0);
         let mut before = None;
-        let mut take = |row: usize| {
+        let take = |row: usize| {
             let pair = if texts.is_null(row) {
                 if !with_nulls {
                     return;
@@ -98,16 +100,13 @@ impl GroupTexts {
         if filter.is_some() {
             return (0..texts.len()).filter(|row| kept(*row)).for_each(take);
         }
-        if !texts.is_empty() {
-            take(0);
+        let mut runs = Runs::one(texts.len());
+        runs.divide(texts.views());
+        runs.divide(groups);
+        if let Some(nulls) = texts.nulls().filter(|nulls| nulls.null_count() > 0) {
+            runs.divide_bits(nulls.inner());
         }
-        let nulls = texts.nulls().filter(|nulls| nulls.null_count() > 0);
-        for (before, (views, groups)) in texts.views().windows(2).zip(groups.windows(2)).enumerate() {
-            let same = views[0] == views[1] && groups[0] == groups[1];
-            if !same || nulls.is_some_and(|nulls| nulls.is_valid(before) != nulls.is_valid(before + 1)) {
-                take(before + 1);
-            }
-        }
+        runs.starts().for_each(take);
     }
 
     /// The text of a pair, or NULL.
