@@ -37,6 +37,7 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use parquet::file::metadata::ParquetMetaData;
 
 use self::column::{ChunkOf, Column, has_known_encodings, has_type, is_readable_type};
+use crate::chunk_cache::ChunkCache;
 use crate::data_file;
 use crate::row_selection::leaf;
 
@@ -172,7 +173,7 @@ impl ColumnScan {
     /// # Errors
     /// Where it cannot be opened.
     pub(crate) fn rows(self: &Arc<Self>, part: Part, batch_size: usize, counts: &Counts) -> Result<Rows> {
-        let Part { file, footer, schema, columns, plan, ours, select } = part;
+        let Part { file, footer, schema, columns, plan, ours, select, cache } = part;
         let mut rows = Rows {
             scan: Arc::clone(self),
             name: file.object_meta.location.to_string(),
@@ -185,6 +186,7 @@ impl ColumnScan {
             current: None,
             select,
             batch_size,
+            cache,
             counts: counts.clone(),
         };
         let (plan, holds) = match &self.rest {
@@ -218,6 +220,7 @@ pub(crate) struct Part {
     /// Which row groups are this partition's.
     pub(crate) ours: Vec<bool>,
     pub(crate) select: Box<dyn Select>,
+    pub(crate) cache: Arc<ChunkCache>,
 }
 
 /// What dictionaries tell of the rows of a file.
@@ -260,6 +263,7 @@ pub(crate) struct Rows {
     current: Option<Group>,
     select: Box<dyn Select>,
     batch_size: usize,
+    cache: Arc<ChunkCache>,
     counts: Counts,
 }
 
@@ -310,6 +314,13 @@ impl Rows {
         Ok((pages.prune_plan_with_page_index(groups.build(), &self.schema, parquet, &self.footer, &metrics), holds))
     }
 
+    fn prune_group(&self, filter: &Filter, number: usize, access: RowGroupAccess) -> Result<(RowGroupAccess, bool)> {
+        let mut only = ParquetAccessPlan::new_none(self.footer.num_row_groups());
+        only.set(number, access);
+        let (only, holds) = self.prune(filter, only)?;
+        Ok((only.into_inner().swap_remove(number), holds.get(number).copied().unwrap_or_default()))
+    }
+
     fn next_group(&mut self) -> Result<Option<Group>> {
         let scan = Arc::clone(&self.scan);
         while let Some(Wanted { number, mut access, mut holds }) = self.groups.pop_front() {
@@ -318,27 +329,30 @@ impl Rows {
                 && access.should_scan()
             {
                 // By now it may say more than it did for the row group before.
-                let mut only = ParquetAccessPlan::new_none(self.footer.num_row_groups());
-                only.set(number, access);
-                let (only, matched) = self.prune(filter, only)?;
-                access = only.into_inner().swap_remove(number);
-                holds = matched.get(number).copied().unwrap_or_default();
+                (access, holds) = self.prune_group(filter, number, access)?;
             }
             if !access.should_scan() {
                 continue;
             }
             let Selected { rows: selected, exact } = self.select.select(number);
+            if let Some(filter) = &scan.whole
+                && !exact
+            {
+                (access, holds) = self.prune_group(filter, number, access)?;
+            }
             let rows = usize::try_from(self.footer.row_group(number).num_rows()).unwrap_or_default();
             if let Some(selected) = selected {
                 let selected = RowSelection::from_consecutive_ranges(selected.into_iter(), rows);
                 access = match access {
+                    RowGroupAccess::Skip => RowGroupAccess::Skip,
+                    RowGroupAccess::Scan => RowGroupAccess::Selection(selected),
                     RowGroupAccess::Selection(known) => RowGroupAccess::Selection(known.intersection(&selected)),
-                    _ => RowGroupAccess::Selection(selected),
                 };
             }
             let left = match &access {
+                RowGroupAccess::Skip => continue,
+                RowGroupAccess::Scan => Ranges::new(std::iter::once(0..rows)),
                 RowGroupAccess::Selection(selection) => Ranges::of(selection),
-                _ => Ranges::new(std::iter::once(0..rows)),
             };
             if left.rows == 0 || left.last() > rows {
                 continue;
@@ -347,7 +361,7 @@ impl Rows {
             let mut group = Group { number, rows, exact, left, filter: Vec::new(), chosen, output: None };
             let (filter, columns) = self.filter_of(&group);
             match filter {
-                Some(filter) if !(exact && holds) => {
+                Some(filter) if !holds => {
                     let dense = group.left.rows >= rows / DENSE;
                     group.filter = self.open(&filter.expressions, columns, &group, dense)?;
                 }
@@ -372,11 +386,13 @@ impl Rows {
         let open = |(leaf, column): (&Leaf, &usize)| {
             let chunk = ChunkOf {
                 file: &self.file,
+                name: &self.name,
                 size: self.size,
                 metadata: metadata.column(*column),
                 pages: pages.and_then(|pages| pages.get(*column)).map(|pages| pages.page_locations.as_slice()),
                 rows: group.rows,
                 dense,
+                cache: &self.cache,
                 read: &self.counts.bytes,
             };
             Column::open(&chunk, leaf.field.data_type()).map_err(|error| self.named(error, leaf))

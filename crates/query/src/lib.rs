@@ -13,6 +13,7 @@
 mod bags;
 mod band_join;
 mod bloom;
+mod chunk_cache;
 mod coerce;
 mod column_scan;
 mod data_file;

@@ -33,18 +33,26 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::sorts::sort::SortExec;
 
 use self::source::SelectingSource;
+use crate::chunk_cache::ChunkCache;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct RowSelections {
+    pub(crate) kept: Kept,
+}
+
+/// What a session keeps of its data files in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
     pub(crate) footers: Arc<FileMetadataCache>,
+    pub(crate) chunks: Arc<ChunkCache>,
 }
 
 impl PhysicalOptimizerRule for RowSelections {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let tie_breaks = tie_break::of_plan(&plan)?;
         let descending = descending(&plan)?;
-        let selecting = plan.transform_up(|node| match selecting(&node, &tie_breaks, &descending, &self.footers) {
+        let selecting = plan.transform_up(|node| match selecting(&node, &tie_breaks, &descending, &self.kept) {
             Some(scan) => Ok(Transformed::yes(scan)),
             None => Ok(Transformed::no(node)),
         })?;
@@ -65,7 +73,7 @@ fn selecting(
     node: &Arc<dyn ExecutionPlan>,
     tie_breaks: &HashSet<u64>,
     descending: &HashSet<u64>,
-    footers: &Arc<FileMetadataCache>,
+    kept: &Kept,
 ) -> Option<Arc<dyn ExecutionPlan>> {
     let config = node.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
     let parquet = (config.file_source.as_ref() as &dyn std::any::Any).downcast_ref::<ParquetSource>()?;
@@ -98,7 +106,7 @@ fn selecting(
         true => Arc::clone(&whole),
         false => parquet.with_predicate(conjunction(others)).into(),
     };
-    let selecting = SelectingSource::new(Arc::clone(&whole), rest, conditions, late, Arc::clone(footers), reverse);
+    let selecting = SelectingSource::new(Arc::clone(&whole), rest, conditions, late, kept.clone(), reverse);
     config.file_source = match selecting {
         Some(selecting) => Arc::new(selecting),
         None if freed => whole,

@@ -26,6 +26,7 @@ use futures::{Stream, StreamExt};
 
 use crate::band_join::BandJoin;
 use crate::bloom::Blooms;
+use crate::chunk_cache::ChunkCache;
 use crate::coerce::Coercion;
 use crate::element_filter::ElementFilter;
 use crate::error::{Error, Kind, Result};
@@ -33,7 +34,7 @@ use crate::interruptible::interruptible;
 use crate::leaders::Leaders;
 use crate::like_pattern::LikePattern;
 use crate::planning::{self, Provider};
-use crate::row_selection::RowSelections;
+use crate::row_selection::{Kept, RowSelections};
 use crate::run_aggregate::RunAggregate;
 use crate::semi_join::DistinctSemiJoin;
 use crate::single::Single;
@@ -49,6 +50,9 @@ use crate::{bags, decorrelate, event_json, introspection, join_fields, outer_fie
 const REPORTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 /// Bytes of Parquet footers that are kept between queries.
 const METADATA_CACHE: usize = 512 << 20;
+
+/// The part of a query's memory that column chunks may take beside it, which are kept between queries.
+const CHUNKS_SHARE: usize = 8;
 
 /// Batches of a result that wait to be taken.
 const READY_BATCHES: usize = 2;
@@ -132,7 +136,10 @@ impl Session {
             .with_physical_optimizer_rule(Arc::new(BandJoin))
             .with_physical_optimizer_rule(Arc::new(RunAggregate))
             .with_physical_optimizer_rule(Arc::new(RowSelections {
-                footers: runtime.cache_manager.get_file_metadata_cache(),
+                kept: Kept {
+                    footers: runtime.cache_manager.get_file_metadata_cache(),
+                    chunks: Arc::new(ChunkCache::new(limits.memory / CHUNKS_SHARE)),
+                },
             }))
             .build();
         cloudtarn_functions::register_all(&mut state)?;

@@ -29,6 +29,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::encoding::{Packed, Stretch, lengths, stretches};
+use crate::chunk_cache::ChunkCache;
 
 /// An array of text that holds more bytes of its pages than this, and so many times those of its values, gets the values alone: sorts and
 /// joins hold what they are given, with all that it holds.
@@ -94,7 +95,9 @@ pub(super) struct Chunk {
     size: u64,
     start: u64,
     whole: Option<Bytes>,
-    /// Counts the bytes that were read.
+    /// Whether the bytes of each page are to be counted, since those of the whole were not.
+    counts_pages: bool,
+    /// Counts the bytes that were read, from the file or from memory.
     read: Count,
 }
 
@@ -134,6 +137,9 @@ impl ChunkReader for Chunk {
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         let Some(whole) = &self.whole else { return self.from_file(start, length as u64) };
+        if self.counts_pages {
+            self.read.add(length);
+        }
         let at = start.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
         let range = at.and_then(|at| Some(at..at.checked_add(length)?)).filter(|range| range.end <= whole.len());
         range.map(|range| whole.slice(range)).ok_or_else(|| damaged("a page lies outside its chunk"))
@@ -147,6 +153,7 @@ fn damaged(reason: &str) -> ParquetError {
 /// What a file has of a column in one row group.
 pub(super) struct ChunkOf<'a> {
     pub(super) file: &'a Arc<File>,
+    pub(super) name: &'a str,
     /// Of the file, in bytes.
     pub(super) size: u64,
     pub(super) metadata: &'a ColumnChunkMetaData,
@@ -155,6 +162,7 @@ pub(super) struct ChunkOf<'a> {
     pub(super) rows: usize,
     /// Whether most rows are wanted, so that the chunk is better read at once.
     pub(super) dense: bool,
+    pub(super) cache: &'a ChunkCache,
     pub(super) read: &'a Count,
 }
 
@@ -182,10 +190,23 @@ impl Column {
     pub(super) fn open(chunk: &ChunkOf<'_>, data_type: &DataType) -> Result<Self> {
         let kind = Kind::of(data_type).ok_or_else(|| damaged("a type that is not read here"))?;
         let (start, length) = chunk.metadata.byte_range();
-        let mut source =
-            Chunk { file: Arc::clone(chunk.file), size: chunk.size, start, whole: None, read: chunk.read.clone() };
-        if chunk.dense || chunk.pages.is_none() {
-            source.whole = Some(source.from_file(start, length)?);
+        let mut source = Chunk {
+            file: Arc::clone(chunk.file),
+            size: chunk.size,
+            start,
+            whole: chunk.cache.get(chunk.name, chunk.size, start),
+            counts_pages: false,
+            read: chunk.read.clone(),
+        };
+        match (&source.whole, chunk.dense || chunk.pages.is_none()) {
+            (Some(whole), true) => source.read.add(whole.len()),
+            (Some(_), false) => source.counts_pages = true,
+            (None, true) => {
+                let whole = source.from_file(start, length)?;
+                chunk.cache.put(chunk.name, chunk.size, start, &whole);
+                source.whole = Some(whole);
+            }
+            (None, false) => {}
         }
         let firsts = chunk.pages.map(|pages| pages.iter().map(|page| page.first_row_index as usize).collect());
         let locations = chunk.pages.map(<[PageLocation]>::to_vec);

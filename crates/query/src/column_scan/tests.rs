@@ -106,6 +106,7 @@ fn read(file: &File, rows: &[Vec<Range<usize>>], dense: bool) -> Vec<Result<Vec<
     let group = footer.row_group(0);
     let columns = footer.file_metadata().schema_descr().columns();
     let size = file.metadata().unwrap().len();
+    let cache = ChunkCache::new(1 << 20);
     let read_column = |(path, data_type): (Vec<&str>, DataType)| {
         let index = columns.iter().position(|column| column.path().parts() == path).unwrap();
         assert!(has_type(&columns[index], &data_type), "{path:?}");
@@ -115,6 +116,8 @@ fn read(file: &File, rows: &[Vec<Range<usize>>], dense: bool) -> Vec<Result<Vec<
         let pages = footer.offset_index().and_then(|index| index.first()).and_then(|pages| pages.get(index));
         let chunk = ChunkOf {
             file: &Arc::new(file.try_clone().unwrap()),
+            name: "file",
+            cache: &cache,
             size,
             metadata: group.column(index),
             pages: pages.map(|pages| pages.page_locations.as_slice()),

@@ -19,6 +19,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
 
 use super::Condition;
+use crate::chunk_cache::ChunkCache;
 
 /// Bytes of a chunk that is read at once, whatever its dictionary says.
 const SMALL: u64 = 32 << 10;
@@ -41,7 +42,9 @@ pub(super) struct Chunk<'a> {
     pub(super) size: u64,
     pub(super) metadata: &'a ColumnChunkMetaData,
     pub(super) rows: usize,
-    /// Counts the bytes that were read.
+    /// What the session keeps, and the file's name there.
+    pub(super) cache: (&'a ChunkCache, &'a str),
+    /// Counts the bytes that were read, from the file or from memory.
     pub(super) bytes: &'a mut usize,
 }
 
@@ -63,7 +66,7 @@ impl Chunk<'_> {
             if holds.iter().all(|holds| *holds) && (null || nulls == Some(0)) {
                 return Some(Found::All);
             }
-            let part = Part { start, head: self.read(start, length)?, data: OnceLock::new() };
+            let part = Part { start, head: self.whole(start, length)?, data: OnceLock::new() };
             let pages = self.pages(&Arc::new(part))?;
             return self.scan(pages, &holds, null, of);
         }
@@ -75,7 +78,12 @@ impl Chunk<'_> {
             return None;
         }
         let head = if length <= SMALL { length } else { known };
-        let part = Arc::new(Part { start, head: self.read(start, head)?, data: OnceLock::new() });
+        let kept = self.kept(start, head).filter(|kept| kept.len() as u64 == length);
+        let read = match kept {
+            Some(kept) => kept.slice(..head as usize),
+            None => self.read(start, head)?,
+        };
+        let part = Arc::new(Part { start, head: read, data: OnceLock::new() });
         let mut pages = self.pages(&part)?;
         let Page::DictionaryPage { buf, num_values, encoding, .. } = pages.get_next_page().ok()?? else { return None };
         if !matches!(encoding, Encoding::PLAIN | Encoding::PLAIN_DICTIONARY) {
@@ -89,9 +97,29 @@ impl Chunk<'_> {
             return Some(Found::All);
         }
         if head < length {
-            part.data.set(self.read(start + head, length - head)?).ok()?;
+            *self.bytes -= head as usize;
+            part.data.set(self.whole(start, length)?.slice(head as usize..)).ok()?;
         }
         self.scan(pages, &holds, null, of)
+    }
+
+    /// What the session keeps of the chunk, of which so many bytes are wanted.
+    fn kept(&mut self, start: u64, wanted: u64) -> Option<Bytes> {
+        let (cache, name) = self.cache;
+        let kept = cache.get(name, self.size, start).filter(|kept| kept.len() as u64 >= wanted)?;
+        *self.bytes += wanted as usize;
+        Some(kept)
+    }
+
+    /// All of the chunk, which is kept from now on.
+    fn whole(&mut self, start: u64, length: u64) -> Option<Bytes> {
+        if let Some(kept) = self.kept(start, length) {
+            return Some(kept);
+        }
+        let whole = self.read(start, length)?;
+        let (cache, name) = self.cache;
+        cache.put(name, self.size, start, &whole);
+        Some(whole)
     }
 
     fn read(&mut self, start: u64, length: u64) -> Option<Bytes> {

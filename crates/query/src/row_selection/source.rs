@@ -12,7 +12,6 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::table_schema::TableSchema;
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::DynamicFilterPhysicalExpr;
 use datafusion::physical_expr::projection::ProjectionExprs;
@@ -25,7 +24,8 @@ use parquet::arrow::arrow_reader::RowSelection;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::chunk::{Chunk, Found};
-use super::{Condition, Late};
+use super::{Condition, Kept, Late};
+use crate::chunk_cache::ChunkCache;
 use crate::column_scan::{ColumnScan, Counts, Part, Select, Selected};
 use crate::data_file;
 
@@ -40,7 +40,7 @@ pub(super) struct SelectingSource {
     rest: Arc<dyn FileSource>,
     conditions: Arc<[Condition]>,
     late: Arc<[Late]>,
-    footers: Arc<FileMetadataCache>,
+    kept: Kept,
     /// What can be read without DataFusion.
     columns: Option<Arc<ColumnScan>>,
     /// Rows at most.
@@ -55,13 +55,13 @@ impl SelectingSource {
         rest: Arc<dyn FileSource>,
         conditions: Vec<Condition>,
         late: Vec<Late>,
-        footers: Arc<FileMetadataCache>,
+        kept: Kept,
         reverse: bool,
     ) -> Option<Self> {
         let columns = ColumnScan::of(whole.as_ref(), rest.as_ref(), reverse).map(Arc::new);
         let helps = !conditions.is_empty() || !late.is_empty() || columns.is_some();
         let (conditions, late) = (conditions.into(), late.into());
-        helps.then_some(Self { whole, rest, conditions, late, footers, columns, batch_size: DEFAULT_BATCH_SIZE })
+        helps.then_some(Self { whole, rest, conditions, late, kept, columns, batch_size: DEFAULT_BATCH_SIZE })
     }
 }
 
@@ -83,7 +83,7 @@ impl FileSource for SelectingSource {
                 rest: self.rest.create_morselizer(object_store, config, partition)?,
                 conditions: Arc::clone(&self.conditions),
                 late: Arc::clone(&self.late),
-                footers: Arc::clone(&self.footers),
+                kept: self.kept.clone(),
                 moving: self
                     .rest
                     .filter()
@@ -111,7 +111,7 @@ impl FileSource for SelectingSource {
             rest: self.rest.with_batch_size(batch_size),
             conditions: Arc::clone(&self.conditions),
             late: Arc::clone(&self.late),
-            footers: Arc::clone(&self.footers),
+            kept: self.kept.clone(),
             columns: self.columns.clone(),
             batch_size,
         })
@@ -176,7 +176,7 @@ struct Sources {
     rest: Box<dyn Morselizer>,
     conditions: Arc<[Condition]>,
     late: Arc<[Late]>,
-    footers: Arc<FileMetadataCache>,
+    kept: Kept,
     /// The other conditions, where some of them change while the query runs.
     moving: Option<(Arc<dyn PhysicalExpr>, SchemaRef)>,
     columns: Option<Arc<ColumnScan>>,
@@ -202,15 +202,18 @@ impl MorselPlanner for Planner {
         if of.is_past(&file)? {
             return Ok(None);
         }
-        let footer = data_file::footer(&file, of.footers.as_ref())?;
+        let footer = data_file::footer(&file, of.kept.footers.as_ref())?;
         let (mut plan, ours) = access(&file, &footer)?;
         let mut select = Box::new(of.selection(&file, &footer)?);
         if let Some(scan) = &of.columns
             && let Some(columns) = scan.columns(&footer)
             && let Some(schema) = file.arrow_schema.clone()
         {
-            let rows =
-                scan.rows(Part { file, footer, schema, columns, plan, ours, select }, of.batch_size, &of.counts)?;
+            let rows = scan.rows(
+                Part { file, footer, schema, columns, plan, ours, select, cache: Arc::clone(&of.kept.chunks) },
+                of.batch_size,
+                &of.counts,
+            )?;
             return Ok(Some(MorselPlan::new().with_morsels(vec![Box::new(rows)])));
         }
         let (mut exact, mut some) = (true, false);
@@ -273,6 +276,8 @@ impl Sources {
         let conditions: Vec<_> = conditions.map(|condition| (leaf(footer, &condition.path), condition)).collect();
         Ok(Selection {
             file: if conditions.is_empty() { None } else { Some(data_file::open(file)?) },
+            name: file.object_meta.location.to_string(),
+            cache: Arc::clone(&self.kept.chunks),
             size: file.object_meta.size,
             footer: Arc::clone(footer),
             conditions,
@@ -286,6 +291,8 @@ impl Sources {
 /// What the conditions say of a file's dictionaries.
 struct Selection {
     file: Option<File>,
+    name: String,
+    cache: Arc<ChunkCache>,
     /// Of the file, in bytes.
     size: u64,
     footer: Arc<ParquetMetaData>,
@@ -311,7 +318,8 @@ impl Select for Selection {
             let found = match (column, &mut self.file) {
                 (Some(column), Some(file)) => {
                     let metadata = group.column(*column);
-                    let chunk = Chunk { file, size: self.size, metadata, rows, bytes: &mut bytes };
+                    let cache = (self.cache.as_ref(), self.name.as_str());
+                    let chunk = Chunk { file, size: self.size, metadata, rows, cache, bytes: &mut bytes };
                     chunk.find(condition, left.as_deref())
                 }
                 _ => Found::Unknown,

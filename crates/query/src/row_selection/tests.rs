@@ -76,7 +76,9 @@ fn find(file: &std::fs::File, condition: &Condition, of: Option<&[Range<usize>]>
     let (mut open, mut bytes) = (file.try_clone().unwrap(), 0);
     let size = file.metadata().unwrap().len();
     let rows = usize::try_from(group.num_rows()).unwrap();
-    Chunk { file: &mut open, size, metadata: column, rows, bytes: &mut bytes }.find(condition, of)
+    let cache = ChunkCache::new(1 << 20);
+    Chunk { file: &mut open, size, metadata: column, rows, cache: (&cache, "file"), bytes: &mut bytes }
+        .find(condition, of)
 }
 
 fn rows_of(found: Found, rows: usize) -> Option<Vec<bool>> {
