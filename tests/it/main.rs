@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod api;
 mod bundles;
+mod column_scan;
 mod compare;
 mod compatibility;
 mod coverage;

@@ -13,9 +13,9 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, TimestampMillisecondArray};
 use arrow::compute::prep_null_mask_filter;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, ScalarValue, internal_err};
@@ -43,6 +43,8 @@ use crate::row_selection::leaf;
 
 /// What part of a chunk's rows has to be wanted for it to be read at once.
 const DENSE: usize = 4;
+/// Rows that are looked at together where a LIMIT may need few.
+const FEW: usize = 1024;
 
 /// A column of the table, by its path.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,7 +175,8 @@ impl ColumnScan {
     /// # Errors
     /// Where it cannot be opened.
     pub(crate) fn rows(self: &Arc<Self>, part: Part, batch_size: usize, counts: &Counts) -> Result<Rows> {
-        let Part { file, footer, schema, columns, plan, ours, select, cache } = part;
+        let Part { file, footer, schema, columns, plan, ours, select, cache, limit, top } = part;
+        let top = top.filter(|top| top.time.columns(&footer).is_some());
         let mut rows = Rows {
             scan: Arc::clone(self),
             name: file.object_meta.location.to_string(),
@@ -186,6 +189,8 @@ impl ColumnScan {
             current: None,
             select,
             batch_size,
+            limit,
+            top,
             cache,
             counts: counts.clone(),
         };
@@ -209,6 +214,39 @@ pub(crate) struct FileColumns {
     rest: Vec<usize>,
 }
 
+/// A sort that keeps so many rows, by a time first, and NULLs last: of each row group no more are needed, but for equal times.
+#[derive(Debug)]
+pub(crate) struct Top {
+    pub(crate) rows: usize,
+    pub(crate) descending: bool,
+    time: Expressions,
+}
+
+impl Top {
+    /// By a column of the table; `None` where it has no times.
+    pub(crate) fn of(rows: usize, descending: bool, by: &Arc<dyn PhysicalExpr>, table: &Schema) -> Option<Self> {
+        let time = Expressions::of([by], table)?;
+        let [leaf] = time.leaves.as_slice() else { return None };
+        let is_time = matches!(leaf.field.data_type(), DataType::Timestamp(TimeUnit::Millisecond, None));
+        let is_column = time.of[0].downcast_ref::<ColumnExpr>().is_some();
+        (is_time && is_column).then_some(Self { rows, descending, time })
+    }
+
+    /// Of some rows those that may be among the first, by their times.
+    fn among(&self, rows: &[Range<usize>], times: &TimestampMillisecondArray) -> Option<Ranges> {
+        let mut known: Vec<i64> = times.iter().flatten().collect();
+        let last = self.rows.checked_sub(1).filter(|_| known.len() > self.rows)?;
+        let (_, bound, _) = match self.descending {
+            true => known.select_nth_unstable_by(last, |a, b| b.cmp(a)),
+            false => known.select_nth_unstable(last),
+        };
+        let bound = *bound;
+        let is_among = |time: Option<i64>| time.is_some_and(|t| if self.descending { t >= bound } else { t <= bound });
+        let all = rows.iter().cloned().flatten().zip(times.iter());
+        Some(Ranges::new(all.filter(|(_, time)| is_among(*time)).map(|(row, _)| row..row + 1)))
+    }
+}
+
 /// The part of a file that a scan may need.
 pub(crate) struct Part {
     pub(crate) file: PartitionedFile,
@@ -221,6 +259,9 @@ pub(crate) struct Part {
     pub(crate) ours: Vec<bool>,
     pub(crate) select: Box<dyn Select>,
     pub(crate) cache: Arc<ChunkCache>,
+    /// No more rows are needed, of all files together.
+    pub(crate) limit: Option<usize>,
+    pub(crate) top: Option<Arc<Top>>,
 }
 
 /// What dictionaries tell of the rows of a file.
@@ -263,6 +304,8 @@ pub(crate) struct Rows {
     current: Option<Group>,
     select: Box<dyn Select>,
     batch_size: usize,
+    limit: Option<usize>,
+    top: Option<Arc<Top>>,
     cache: Arc<ChunkCache>,
     counts: Counts,
 }
@@ -292,6 +335,8 @@ struct Group {
     filter: Vec<Column>,
     /// These are wanted.
     chosen: Ranges,
+    /// Whether these are the first by time alone already.
+    topped: bool,
     output: Option<Vec<Column>>,
 }
 
@@ -358,7 +403,8 @@ impl Rows {
                 continue;
             }
             let chosen = Ranges::default();
-            let mut group = Group { number, rows, exact, left, filter: Vec::new(), chosen, output: None };
+            let mut group =
+                Group { number, rows, exact, left, filter: Vec::new(), chosen, topped: false, output: None };
             let (filter, columns) = self.filter_of(&group);
             match filter {
                 Some(filter) if !holds => {
@@ -412,81 +458,112 @@ impl Rows {
         expressions.evaluate(leaves.collect::<Result<_>>()?, count)
     }
 
-    /// Asks the filter of more rows.
-    fn choose(&self, group: &mut Group) -> Result<()> {
-        let (Some(filter), _) = self.filter_of(group) else { return Ok(()) };
-        // What changes while the query runs is asked late, since it leaves fewer rows the later it is asked.
-        while group.left.rows > 0 && (!filter.moves || group.chosen.rows < self.batch_size) {
-            let rows = group.left.take(self.batch_size);
-            let holds = self.read(&filter.expressions, &mut group.filter, &rows)?.swap_remove(0);
-            let Some(holds) = holds.as_boolean_opt() else { return internal_err!("a condition is boolean") };
-            let before = group.chosen.rows;
-            let holds = match holds.nulls() {
-                Some(_) => prep_null_mask_filter(holds).values().clone(),
-                None => holds.values().clone(),
-            };
-            let mut at = 0;
-            for range in &rows {
-                for (start, end) in holds.slice(at, range.len()).set_slices() {
-                    group.chosen.push(range.start + start..range.start + end);
-                }
-                at += range.len();
+    /// Asks the filter of more rows; whether it is to be asked of others before rows are handed out.
+    fn choose(&self, group: &mut Group) -> Result<bool> {
+        let (Some(filter), _) = self.filter_of(group) else { return Ok(false) };
+        // What changes while the query runs is asked late, since it leaves fewer rows the later it is asked; and few rows need not many asked.
+        let enough = self.limit.unwrap_or(self.batch_size).min(self.batch_size);
+        let in_parts = self.top.is_none() && (filter.moves || self.limit.is_some());
+        let is_enough = |group: &Group| group.left.rows == 0 || (in_parts && group.chosen.rows >= enough);
+        if is_enough(group) {
+            return Ok(false);
+        }
+        let rows = group.left.take(if self.limit.is_some() { self.batch_size.min(FEW) } else { self.batch_size });
+        let holds = self.read(&filter.expressions, &mut group.filter, &rows)?.swap_remove(0);
+        let Some(holds) = holds.as_boolean_opt() else { return internal_err!("a condition is boolean") };
+        let before = group.chosen.rows;
+        let holds = match holds.nulls() {
+            Some(_) => prep_null_mask_filter(holds).values().clone(),
+            None => holds.values().clone(),
+        };
+        let mut at = 0;
+        for range in &rows {
+            for (start, end) in holds.slice(at, range.len()).set_slices() {
+                group.chosen.push(range.start + start..range.start + end);
             }
-            self.counts.pruned.add(at - (group.chosen.rows - before));
+            at += range.len();
+        }
+        self.counts.pruned.add(at - (group.chosen.rows - before));
+        Ok(!is_enough(group))
+    }
+
+    /// Leaves the rows that a sort may keep.
+    fn top(&self, top: &Top, group: &mut Group) -> Result<()> {
+        let Some(column) = top.time.columns(&self.footer).filter(|_| group.chosen.rows > top.rows) else {
+            return Ok(());
+        };
+        let dense = group.chosen.rows >= group.rows / DENSE;
+        let mut columns = self.open(&top.time, &column, group, dense)?;
+        let rows: Vec<Range<usize>> = group.chosen.of.iter().cloned().collect();
+        let times = self.read(&top.time, &mut columns, &rows)?.swap_remove(0);
+        if let Some(first) = top.among(&rows, times.as_primitive()) {
+            self.counts.pruned.add(group.chosen.rows - first.rows);
+            group.chosen = first;
         }
         Ok(())
     }
 
-    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+    fn step(&mut self) -> Result<Step> {
         let scan = Arc::clone(&self.scan);
-        loop {
-            let mut group = match self.current.take() {
+        let mut group = match self.current.take() {
+            Some(group) => group,
+            None => match self.next_group()? {
                 Some(group) => group,
-                None => match self.next_group()? {
-                    Some(group) => group,
-                    None => return Ok(None),
-                },
-            };
-            self.choose(&mut group)?;
-            let rows = group.chosen.take(self.batch_size);
-            let count: usize = rows.iter().map(Range::len).sum();
-            if count == 0 {
-                continue;
-            }
-            let mut output = match group.output.take() {
-                Some(output) => output,
-                None => {
-                    let dense = count + group.chosen.rows >= group.rows / DENSE;
-                    self.open(&scan.output, &self.columns.output, &group, dense)?
-                }
-            };
-            let columns = self.read(&scan.output, &mut output, &rows)?;
-            group.output = Some(output);
-            if group.chosen.rows + group.left.rows > 0 {
-                self.current = Some(group);
-            }
-            let options = RecordBatchOptions::new().with_row_count(Some(count));
-            return Ok(Some(RecordBatch::try_new_with_options(Arc::clone(&scan.schema), columns, &options)?));
+                None => return Ok(Step::End),
+            },
+        };
+        if self.choose(&mut group)? {
+            self.current = Some(group);
+            return Ok(Step::More);
         }
+        if let Some(top) = self.top.clone()
+            && !std::mem::replace(&mut group.topped, true)
+        {
+            self.top(&top, &mut group)?;
+        }
+        let rows = group.chosen.take(self.limit.unwrap_or(self.batch_size).min(self.batch_size));
+        let count: usize = rows.iter().map(Range::len).sum();
+        if count == 0 {
+            return Ok(Step::More);
+        }
+        let mut output = match group.output.take() {
+            Some(output) => output,
+            None => {
+                let dense = count + group.chosen.rows >= group.rows / DENSE;
+                self.open(&scan.output, &self.columns.output, &group, dense)?
+            }
+        };
+        let columns = self.read(&scan.output, &mut output, &rows)?;
+        group.output = Some(output);
+        if group.chosen.rows + group.left.rows > 0 {
+            self.current = Some(group);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        Ok(Step::Rows(RecordBatch::try_new_with_options(Arc::clone(&scan.schema), columns, &options)?))
     }
 }
 
-impl Iterator for Rows {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.next_batch();
-        if next.is_err() {
-            self.groups.clear();
-            self.current = None;
-        }
-        next.transpose()
-    }
+/// What became of some work.
+enum Step {
+    Rows(RecordBatch),
+    /// Nothing yet.
+    More,
+    End,
 }
 
 impl Morsel for Rows {
     fn into_stream(self: Box<Self>) -> BoxStream<'static, Result<RecordBatch>> {
-        futures::stream::iter(self).boxed()
+        let batches = futures::stream::try_unfold(self, |mut rows| async move {
+            loop {
+                match rows.step()? {
+                    Step::Rows(batch) => return Ok(Some((batch, rows))),
+                    Step::End => return Ok(None),
+                    // Records take a while to search: others may want the thread, or the query to end.
+                    Step::More => tokio::task::yield_now().await,
+                }
+            }
+        });
+        batches.boxed()
     }
 }
 

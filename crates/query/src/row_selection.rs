@@ -21,7 +21,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
-use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
+use datafusion::datasource::physical_plan::{FileScanConfig, FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::physical_expr::expressions::{Column, DynamicFilterPhysicalExpr, Literal};
@@ -29,8 +29,9 @@ use datafusion::physical_expr::{
     DynamicFilterTracking, PhysicalExpr, ScalarFunctionExpr, conjunction, split_conjunction,
 };
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 
 use self::source::SelectingSource;
 use crate::chunk_cache::ChunkCache;
@@ -52,9 +53,9 @@ impl PhysicalOptimizerRule for RowSelections {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         let tie_breaks = tie_break::of_plan(&plan)?;
         let descending = descending(&plan)?;
-        let selecting = plan.transform_up(|node| match selecting(&node, &tie_breaks, &descending, &self.kept) {
-            Some(scan) => Ok(Transformed::yes(scan)),
-            None => Ok(Transformed::no(node)),
+        let selecting = plan.transform_up(|node| {
+            let changed = selecting(&node, &tie_breaks, &descending, &self.kept).or_else(|| topped(&node));
+            Ok(changed.map_or_else(|| Transformed::no(node), Transformed::yes))
         })?;
         Ok(selecting.data)
     }
@@ -112,6 +113,43 @@ fn selecting(
         None if freed => whole,
         None => return None,
     };
+    Some(DataSourceExec::from_data_source(config))
+}
+
+/// A sort by a time that keeps few rows, whose scan gives no more of a row group; `None` for what is none.
+fn topped(node: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    let sort = node.downcast_ref::<SortExec>()?;
+    let first = sort.expr().first();
+    if first.options.nulls_first {
+        return None;
+    }
+    let column = first.expr.downcast_ref::<Column>()?.index();
+    let input = top_of(sort.input(), column, sort.fetch()?, first.options.descending)?;
+    with_scan(node, input)
+}
+
+/// The node over a scan that gives the same columns, as far as its parent is concerned.
+fn with_scan(node: &Arc<dyn ExecutionPlan>, input: Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    Arc::clone(node).replace_children(vec![input], ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep)).ok()
+}
+
+/// The same below what hands on every row.
+fn top_of(
+    node: &Arc<dyn ExecutionPlan>,
+    column: usize,
+    rows: usize,
+    descending: bool,
+) -> Option<Arc<dyn ExecutionPlan>> {
+    if let Some(projection) = node.downcast_ref::<ProjectionExec>() {
+        let column = projection.expr().get(column)?.expr.downcast_ref::<Column>()?.index();
+        let input = top_of(projection.input(), column, rows, descending)?;
+        return with_scan(node, input);
+    }
+    let config = node.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
+    let source = (config.file_source.as_ref() as &dyn std::any::Any).downcast_ref::<SelectingSource>()?;
+    let by = &source.projection()?.as_ref().get(column)?.expr;
+    let mut config = config.clone();
+    config.file_source = Arc::new(source.with_top(rows, descending, by)?);
     Some(DataSourceExec::from_data_source(config))
 }
 

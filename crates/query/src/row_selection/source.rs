@@ -26,13 +26,14 @@ use parquet::file::metadata::ParquetMetaData;
 use super::chunk::{Chunk, Found};
 use super::{Condition, Kept, Late};
 use crate::chunk_cache::ChunkCache;
-use crate::column_scan::{ColumnScan, Counts, Part, Select, Selected};
+use crate::column_scan::{ColumnScan, Counts, Part, Select, Selected, Top};
 use crate::data_file;
 
 /// Rows of a batch, until the session says how many.
 const DEFAULT_BATCH_SIZE: usize = 8192;
 
 /// See the module.
+#[derive(Clone)]
 pub(super) struct SelectingSource {
     /// With all conditions.
     whole: Arc<dyn FileSource>,
@@ -43,6 +44,7 @@ pub(super) struct SelectingSource {
     kept: Kept,
     /// What can be read without DataFusion.
     columns: Option<Arc<ColumnScan>>,
+    top: Option<Arc<Top>>,
     /// Rows at most.
     batch_size: usize,
 }
@@ -61,7 +63,25 @@ impl SelectingSource {
         let columns = ColumnScan::of(whole.as_ref(), rest.as_ref(), reverse).map(Arc::new);
         let helps = !conditions.is_empty() || !late.is_empty() || columns.is_some();
         let (conditions, late) = (conditions.into(), late.into());
-        helps.then_some(Self { whole, rest, conditions, late, kept, columns, batch_size: DEFAULT_BATCH_SIZE })
+        helps.then_some(Self {
+            whole,
+            rest,
+            conditions,
+            late,
+            kept,
+            columns,
+            top: None,
+            batch_size: DEFAULT_BATCH_SIZE,
+        })
+    }
+}
+
+impl SelectingSource {
+    /// The same for a sort that keeps so many rows by a time; `None` where DataFusion reads, or it is no time.
+    pub(super) fn with_top(&self, rows: usize, descending: bool, by: &Arc<dyn PhysicalExpr>) -> Option<Self> {
+        self.columns.as_ref()?;
+        let top = Top::of(rows, descending, by, self.table_schema().file_schema())?;
+        Some(Self { top: Some(Arc::new(top)), ..self.clone() })
     }
 }
 
@@ -90,6 +110,8 @@ impl FileSource for SelectingSource {
                     .filter(moves)
                     .map(|filter| (filter, Arc::clone(self.table_schema().file_schema()))),
                 columns: self.columns.clone(),
+                top: self.top.clone(),
+                limit: config.limit,
                 batch_size: self.batch_size,
                 counts: Counts {
                     bytes: counter("bytes_scanned"),
@@ -113,6 +135,7 @@ impl FileSource for SelectingSource {
             late: Arc::clone(&self.late),
             kept: self.kept.clone(),
             columns: self.columns.clone(),
+            top: self.top.clone(),
             batch_size,
         })
     }
@@ -141,7 +164,10 @@ impl FileSource for SelectingSource {
         if !columns.is_empty() {
             write!(f, ", dictionaries=[{}]", columns.join(", "))?;
         }
-        Ok(())
+        match &self.top {
+            Some(top) => write!(f, ", top_of_row_groups={}", top.rows),
+            None => Ok(()),
+        }
     }
 
     fn supports_repartitioning(&self) -> bool {
@@ -180,6 +206,8 @@ struct Sources {
     /// The other conditions, where some of them change while the query runs.
     moving: Option<(Arc<dyn PhysicalExpr>, SchemaRef)>,
     columns: Option<Arc<ColumnScan>>,
+    top: Option<Arc<Top>>,
+    limit: Option<usize>,
     batch_size: usize,
     counts: Counts,
 }
@@ -210,7 +238,18 @@ impl MorselPlanner for Planner {
             && let Some(schema) = file.arrow_schema.clone()
         {
             let rows = scan.rows(
-                Part { file, footer, schema, columns, plan, ours, select, cache: Arc::clone(&of.kept.chunks) },
+                Part {
+                    file,
+                    footer,
+                    schema,
+                    columns,
+                    plan,
+                    ours,
+                    select,
+                    cache: Arc::clone(&of.kept.chunks),
+                    limit: of.limit,
+                    top: of.top.clone(),
+                },
                 of.batch_size,
                 &of.counts,
             )?;
