@@ -95,6 +95,27 @@ fn scans_give_what_the_records_say() {
         );
         assert_eq!(ids(&ask(&sql)), sorted.iter().take(5).map(|event| event.id.clone()).collect::<Vec<_>>(), "{sql}");
 
+        // Of few rows whole columns are read where they stand; DataFusion reads them all.
+        let select = "eventID, requestParameters, resources, userIdentity, eventJson, eventTime";
+        let key = |row: &Value| row["eventID"].as_str().unwrap().to_owned();
+        let whole = ask(&format!("SELECT {select} FROM $EDS_ID WHERE {condition}"));
+        let whole: BTreeMap<String, Value> = whole.into_iter().map(|row| (key(&row), row)).collect();
+        for (order, rows) in
+            [("ORDER BY eventTime DESC, eventID", 7), ("ORDER BY eventTime DESC, eventID", 900), ("", 30)]
+        {
+            let sql = format!("SELECT {select} FROM $EDS_ID WHERE {condition} {order} LIMIT {rows}");
+            let found = ask(&sql);
+            assert_eq!(found.len(), all.len().min(rows), "{sql}");
+            assert!(found.iter().all(|row| whole[&key(row)] == *row), "{sql}");
+            if !order.is_empty() {
+                assert_eq!(
+                    ids(&found),
+                    sorted.iter().take(rows).map(|event| event.id.clone()).collect::<Vec<_>>(),
+                    "{sql}"
+                );
+            }
+        }
+
         let some: BTreeSet<_> =
             ids(&ask(&format!("SELECT eventID FROM $EDS_ID WHERE {condition} LIMIT 50"))).into_iter().collect();
         assert_eq!(some.len(), all.len().min(50), "{condition}");

@@ -2,7 +2,7 @@
 //!
 //! DataFusion's Parquet reader makes all values of a page and drops those that no condition wants. Where conditions leave few rows in almost
 //! every page, that is most of a query's time. Here a wanted row costs its own values, and what conditions remain is asked of
-//! their columns first. What has maps or arrays in it is read by DataFusion as ever.
+//! their columns first. What has maps or arrays in it is read by the `parquet` crate, for few rows from here, for many by DataFusion as ever.
 
 mod column;
 pub(crate) mod encoding;
@@ -14,26 +14,30 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions, TimestampMillisecondArray};
-use arrow::compute::prep_null_mask_filter;
+use arrow::compute::{concat_batches, prep_null_mask_filter};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use arrow::record_batch::RecordBatch;
+use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result, ScalarValue, internal_err};
+use datafusion::common::{Result, ScalarValue, internal_datafusion_err, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::FileSource;
 use datafusion::datasource::physical_plan::parquet::{
     PagePruningAccessPlanFilter, ParquetAccessPlan, ParquetFileMetrics, RowGroupAccess, RowGroupAccessPlanFilter,
 };
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{Column as ColumnExpr, DynamicFilterPhysicalExpr, Literal};
 use datafusion::physical_expr::utils::reassign_expr_columns;
+use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_expr_common::physical_expr::snapshot_physical_expr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet};
 use datafusion_datasource::morsel::Morsel;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::ParquetMetaData;
 
 use self::column::{ChunkOf, Column, has_known_encodings, has_type, is_readable_type};
@@ -43,7 +47,7 @@ use crate::row_selection::leaf;
 
 /// What part of a chunk's rows has to be wanted for it to be read at once.
 const DENSE: usize = 4;
-/// Rows that are looked at together where a LIMIT may need few.
+/// As many rows as a person looks at; so many are looked at together where a LIMIT may need no more.
 const FEW: usize = 1024;
 
 /// A column of the table, by its path.
@@ -51,6 +55,8 @@ const FEW: usize = 1024;
 struct Leaf {
     path: Vec<String>,
     field: Field,
+    /// Whether it is a whole column with others inside, or of a type that is not read here: the `parquet` crate reads it.
+    foreign: bool,
 }
 
 /// Expressions over plain columns.
@@ -64,20 +70,31 @@ struct Expressions {
 }
 
 impl Expressions {
-    /// `None` where they need other columns.
-    fn of<'a>(expressions: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>, table: &Schema) -> Option<Self> {
+    /// `None` where they need other columns and these are not to be `foreign`.
+    fn of<'a>(
+        expressions: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>,
+        table: &Schema,
+        foreign: bool,
+    ) -> Option<Self> {
         let mut leaves: Vec<Leaf> = Vec::new();
         let mut readable = true;
         let of = expressions.into_iter().map(|expression| {
             let moved = Arc::clone(expression).transform_down(|node| {
-                let Some((path, data_type)) = leaf(&node, table) else {
-                    readable &= node.downcast_ref::<ColumnExpr>().is_none();
-                    return Ok(Transformed::no(node));
+                let plain = leaf(&node, table).filter(|(_, data_type)| is_readable_type(data_type));
+                let found = match (plain, node.downcast_ref::<ColumnExpr>()) {
+                    (Some((path, data_type)), _) => {
+                        let nullable = path.len() > 1 || table.field_with_name(&path[0])?.is_nullable();
+                        let field = Field::new(path.join("."), data_type, nullable);
+                        Leaf { path, field, foreign: false }
+                    }
+                    (None, Some(column)) => {
+                        readable &= foreign;
+                        let field = table.field_with_name(column.name())?.clone();
+                        Leaf { path: vec![column.name().to_owned()], field, foreign: true }
+                    }
+                    (None, None) => return Ok(Transformed::no(node)),
                 };
-                readable &= is_readable_type(&data_type);
-                let name = path.join(".");
-                let nullable = path.len() > 1 || table.field_with_name(&path[0])?.is_nullable();
-                let found = Leaf { path, field: Field::new(&name, data_type, nullable) };
+                let name = found.field.name().clone();
                 let index = leaves.iter().position(|leaf| *leaf == found).unwrap_or_else(|| {
                     leaves.push(found);
                     leaves.len() - 1
@@ -92,10 +109,14 @@ impl Expressions {
         Some(Self { leaves, schema, of })
     }
 
-    /// The Parquet columns of the leaves; `None` where the file has others.
-    fn columns(&self, footer: &ParquetMetaData) -> Option<Vec<usize>> {
+    /// The Parquet columns of the leaves, and the numbers of the foreign ones in the file's schema; `None` where the file has others.
+    fn columns(&self, footer: &ParquetMetaData, schema: &Schema) -> Option<Vec<usize>> {
         let columns = footer.file_metadata().schema_descr().columns();
         let of = |leaf: &Leaf| {
+            if leaf.foreign {
+                let (index, field) = schema.column_with_name(&leaf.path[0])?;
+                return (field.data_type() == leaf.field.data_type()).then_some(index);
+            }
             let index = columns.iter().position(|column| column.path().parts() == leaf.path)?;
             let known = |group: &parquet::file::metadata::RowGroupMetaData| has_known_encodings(group.column(index));
             (has_type(&columns[index], leaf.field.data_type()) && footer.row_groups().iter().all(known))
@@ -114,7 +135,8 @@ impl Expressions {
 /// A condition on rows.
 #[derive(Debug)]
 struct Filter {
-    expressions: Expressions,
+    /// What has to be true, each.
+    conjuncts: Vec<Expressions>,
     /// As it is of the table.
     whole: Arc<dyn PhysicalExpr>,
     /// Whether it has parts that change while the query runs.
@@ -130,7 +152,23 @@ impl Filter {
         let Some(whole) = source.filter().filter(|filter| !is_true(filter)) else { return Some(None) };
         let dynamic = |part: &Arc<dyn PhysicalExpr>| Ok(part.downcast_ref::<DynamicFilterPhysicalExpr>().is_some());
         let moves = whole.exists(dynamic).ok()?;
-        Some(Some(Self { expressions: Expressions::of([&whole], table)?, whole, moves }))
+        let conjuncts = split_conjunction(&whole).into_iter().map(|conjunct| Expressions::of([conjunct], table, false));
+        Some(Some(Self { conjuncts: conjuncts.collect::<Option<_>>()?, whole, moves }))
+    }
+
+    /// Where in a file what is to be asked is, in the order in which it is asked: what takes least to read leaves fewer rows to the others.
+    fn places(&self, footer: &ParquetMetaData, schema: &Schema) -> Option<Vec<Place>> {
+        let place = |(conjunct, expressions): (usize, &Expressions)| {
+            expressions.columns(footer, schema).map(|columns| Place { conjunct, columns })
+        };
+        let mut places = self.conjuncts.iter().enumerate().map(place).collect::<Option<Vec<_>>>()?;
+        let bytes = |place: &Place| -> i64 {
+            let first = footer.row_groups().first();
+            let size = |column: &usize| first.map_or(0, |group| group.column(*column).compressed_size());
+            place.columns.iter().map(size).sum()
+        };
+        places.sort_by_key(bytes);
+        Some(places)
     }
 }
 
@@ -156,18 +194,26 @@ impl ColumnScan {
         }
         let table = table.file_schema();
         let projection = whole.projection()?;
-        let output = Expressions::of(projection.as_ref().iter().map(|column| &column.expr), table)?;
+        let output = Expressions::of(projection.as_ref().iter().map(|column| &column.expr), table, true)?;
         let schema = Arc::new(projection.project_schema(table).ok()?);
         Some(Self { output, schema, whole: Filter::of(whole, table)?, rest: Filter::of(rest, table)?, reverse })
     }
 
     /// The file's columns that it reads; `None` where the file has not those that the table has, so that DataFusion has to read it.
-    pub(crate) fn columns(&self, footer: &ParquetMetaData) -> Option<FileColumns> {
+    pub(crate) fn columns(&self, footer: &ParquetMetaData, schema: &Schema) -> Option<FileColumns> {
         let of = |filter: &Option<Filter>| match filter {
-            Some(filter) => filter.expressions.columns(footer),
+            Some(filter) => filter.places(footer, schema),
             None => Some(Vec::new()),
         };
-        Some(FileColumns { output: self.output.columns(footer)?, whole: of(&self.whole)?, rest: of(&self.rest)? })
+        let output = self.output.columns(footer, schema)?;
+        Some(FileColumns { output, whole: of(&self.whole)?, rest: of(&self.rest)? })
+    }
+
+    /// Whether it is the better reader. Of many rows DataFusion reads maps and arrays as well; where few are wanted, those are known here.
+    pub(crate) fn suits(&self, limit: Option<usize>, top: Option<&Top>) -> bool {
+        let is_few = |rows: usize| rows <= FEW;
+        let few = limit.is_some_and(is_few) || top.is_some_and(|top| is_few(top.rows));
+        few || !self.output.leaves.iter().any(|leaf| leaf.foreign)
     }
 
     /// The rows of a file, in batches of at most so many.
@@ -176,7 +222,7 @@ impl ColumnScan {
     /// Where it cannot be opened.
     pub(crate) fn rows(self: &Arc<Self>, part: Part, batch_size: usize, counts: &Counts) -> Result<Rows> {
         let Part { file, footer, schema, columns, plan, ours, select, cache, limit, top } = part;
-        let top = top.filter(|top| top.time.columns(&footer).is_some());
+        let top = top.filter(|top| top.time.columns(&footer, &schema).is_some());
         let mut rows = Rows {
             scan: Arc::clone(self),
             name: file.object_meta.location.to_string(),
@@ -210,8 +256,14 @@ impl ColumnScan {
 /// Where in a file the columns of a scan are.
 pub(crate) struct FileColumns {
     output: Vec<usize>,
-    whole: Vec<usize>,
-    rest: Vec<usize>,
+    whole: Vec<Place>,
+    rest: Vec<Place>,
+}
+
+/// The number of a conjunct, and of the Parquet columns that it reads.
+struct Place {
+    conjunct: usize,
+    columns: Vec<usize>,
 }
 
 /// A sort that keeps so many rows, by a time first, and NULLs last: of each row group no more are needed, but for equal times.
@@ -225,7 +277,7 @@ pub(crate) struct Top {
 impl Top {
     /// By a column of the table; `None` where it has no times.
     pub(crate) fn of(rows: usize, descending: bool, by: &Arc<dyn PhysicalExpr>, table: &Schema) -> Option<Self> {
-        let time = Expressions::of([by], table)?;
+        let time = Expressions::of([by], table, false)?;
         let [leaf] = time.leaves.as_slice() else { return None };
         let is_time = matches!(leaf.field.data_type(), DataType::Timestamp(TimeUnit::Millisecond, None));
         let is_column = time.of[0].downcast_ref::<ColumnExpr>().is_some();
@@ -332,7 +384,8 @@ struct Group {
     exact: bool,
     /// Of these the filter has not been asked yet.
     left: Ranges,
-    filter: Vec<Column>,
+    /// For each place of the filter.
+    filter: Vec<Vec<Column>>,
     /// These are wanted.
     chosen: Ranges,
     /// Whether these are the first by time alone already.
@@ -405,11 +458,15 @@ impl Rows {
             let chosen = Ranges::default();
             let mut group =
                 Group { number, rows, exact, left, filter: Vec::new(), chosen, topped: false, output: None };
-            let (filter, columns) = self.filter_of(&group);
+            let (filter, places) = self.filter_of(&group);
             match filter {
                 Some(filter) if !holds => {
                     let dense = group.left.rows >= rows / DENSE;
-                    group.filter = self.open(&filter.expressions, columns, &group, dense)?;
+                    let open = |(number, place): (usize, &Place)| {
+                        // How many rows those before it leave is not known.
+                        self.open(&filter.conjuncts[place.conjunct], &place.columns, &group, dense && number == 0)
+                    };
+                    group.filter = places.iter().enumerate().map(open).collect::<Result<_>>()?;
                 }
                 _ => group.chosen = std::mem::take(&mut group.left),
             }
@@ -418,8 +475,8 @@ impl Rows {
         Ok(None)
     }
 
-    /// What is to be asked of a row group's rows, and where its columns are.
-    fn filter_of(&self, group: &Group) -> (Option<&Filter>, &[usize]) {
+    /// What is to be asked of a row group's rows, and where.
+    fn filter_of(&self, group: &Group) -> (Option<&Filter>, &[Place]) {
         match group.exact {
             true => (self.scan.rest.as_ref(), &self.columns.rest),
             false => (self.scan.whole.as_ref(), &self.columns.whole),
@@ -443,7 +500,26 @@ impl Rows {
             };
             Column::open(&chunk, leaf.field.data_type()).map_err(|error| self.named(error, leaf))
         };
-        expressions.leaves.iter().zip(columns).map(open).collect()
+        expressions.leaves.iter().zip(columns).filter(|(leaf, _)| !leaf.foreign).map(open).collect()
+    }
+
+    /// The whole columns with these numbers in the file's schema, by the `parquet` crate.
+    fn foreign(&self, columns: &[usize], group: &Group, rows: &[Range<usize>]) -> ParquetResult<RecordBatch> {
+        let options = ArrowReaderOptions::new().with_schema(Arc::clone(&self.schema));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(&self.footer), options)?;
+        let source =
+            data_file::Counting { file: self.file.try_clone()?, size: self.size, read: self.counts.bytes.clone() };
+        let mask = ProjectionMask::roots(self.footer.file_metadata().schema_descr(), columns.iter().copied());
+        let count: usize = rows.iter().map(Range::len).sum();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(source, metadata)
+            .with_row_groups(vec![group.number])
+            .with_projection(mask)
+            .with_row_selection(RowSelection::from_consecutive_ranges(rows.iter().cloned(), group.rows))
+            .with_batch_size(count)
+            .build()?;
+        let schema = reader.schema();
+        let batches = reader.collect::<std::result::Result<Vec<_>, _>>()?;
+        Ok(concat_batches(&schema, &batches)?)
     }
 
     fn named(&self, error: parquet::errors::ParquetError, leaf: &Leaf) -> datafusion::error::DataFusionError {
@@ -452,15 +528,39 @@ impl Rows {
     }
 
     fn read(&self, expressions: &Expressions, columns: &mut [Column], rows: &[Range<usize>]) -> Result<Vec<ArrayRef>> {
-        let count = rows.iter().map(Range::len).sum();
         let leaves = expressions.leaves.iter().zip(columns);
         let leaves = leaves.map(|(leaf, column)| column.read(rows).map_err(|error| self.named(error, leaf)));
-        expressions.evaluate(leaves.collect::<Result<_>>()?, count)
+        expressions.evaluate(leaves.collect::<Result<_>>()?, rows.iter().map(Range::len).sum())
+    }
+
+    /// What the scan gives of some rows.
+    fn output(&self, group: &Group, columns: &mut [Column], rows: &[Range<usize>]) -> Result<Vec<ArrayRef>> {
+        let output = &self.scan.output;
+        let places = output.leaves.iter().zip(&self.columns.output);
+        let foreign: Vec<usize> = places.filter(|(leaf, _)| leaf.foreign).map(|(_, place)| *place).collect();
+        if foreign.is_empty() {
+            return self.read(output, columns, rows);
+        }
+        let foreign = self.foreign(&foreign, group, rows).map_err(|error| {
+            let context = format!("reading `{}`", self.name);
+            datafusion::error::DataFusionError::from(error).context(context)
+        })?;
+        let mut columns = columns.iter_mut();
+        let leaves = output.leaves.iter().map(|leaf| {
+            if leaf.foreign {
+                let found = foreign.column_by_name(&leaf.path[0]).cloned();
+                return found.ok_or_else(|| internal_datafusion_err!("column `{}` was not read", leaf.path[0]));
+            }
+            let column =
+                columns.next().ok_or_else(|| internal_datafusion_err!("column `{}` is not open", leaf.field.name()))?;
+            column.read(rows).map_err(|error| self.named(error, leaf))
+        });
+        output.evaluate(leaves.collect::<Result<_>>()?, rows.iter().map(Range::len).sum())
     }
 
     /// Asks the filter of more rows; whether it is to be asked of others before rows are handed out.
     fn choose(&self, group: &mut Group) -> Result<bool> {
-        let (Some(filter), _) = self.filter_of(group) else { return Ok(false) };
+        let (Some(filter), places) = self.filter_of(group) else { return Ok(false) };
         // What changes while the query runs is asked late, since it leaves fewer rows the later it is asked; and few rows need not many asked.
         let enough = self.limit.unwrap_or(self.batch_size).min(self.batch_size);
         let in_parts = self.top.is_none() && (filter.moves || self.limit.is_some());
@@ -468,28 +568,24 @@ impl Rows {
         if is_enough(group) {
             return Ok(false);
         }
-        let rows = group.left.take(if self.limit.is_some() { self.batch_size.min(FEW) } else { self.batch_size });
-        let holds = self.read(&filter.expressions, &mut group.filter, &rows)?.swap_remove(0);
-        let Some(holds) = holds.as_boolean_opt() else { return internal_err!("a condition is boolean") };
-        let before = group.chosen.rows;
-        let holds = match holds.nulls() {
-            Some(_) => prep_null_mask_filter(holds).values().clone(),
-            None => holds.values().clone(),
-        };
-        let mut at = 0;
-        for range in &rows {
-            for (start, end) in holds.slice(at, range.len()).set_slices() {
-                group.chosen.push(range.start + start..range.start + end);
+        let mut rows = group.left.take(if self.limit.is_some() { self.batch_size.min(FEW) } else { self.batch_size });
+        let count = |rows: &[Range<usize>]| rows.iter().map(Range::len).sum::<usize>();
+        let asked = count(&rows);
+        for (place, columns) in places.iter().zip(&mut group.filter) {
+            if !rows.is_empty() {
+                let holds = self.read(&filter.conjuncts[place.conjunct], columns, &rows)?.swap_remove(0);
+                rows = kept(&rows, &holds)?;
             }
-            at += range.len();
         }
-        self.counts.pruned.add(at - (group.chosen.rows - before));
+        self.counts.pruned.add(asked - count(&rows));
+        rows.into_iter().for_each(|range| group.chosen.push(range));
         Ok(!is_enough(group))
     }
 
     /// Leaves the rows that a sort may keep.
     fn top(&self, top: &Top, group: &mut Group) -> Result<()> {
-        let Some(column) = top.time.columns(&self.footer).filter(|_| group.chosen.rows > top.rows) else {
+        let column = top.time.columns(&self.footer, &self.schema);
+        let Some(column) = column.filter(|_| group.chosen.rows > top.rows) else {
             return Ok(());
         };
         let dense = group.chosen.rows >= group.rows / DENSE;
@@ -533,7 +629,7 @@ impl Rows {
                 self.open(&scan.output, &self.columns.output, &group, dense)?
             }
         };
-        let columns = self.read(&scan.output, &mut output, &rows)?;
+        let columns = self.output(&group, &mut output, &rows)?;
         group.output = Some(output);
         if group.chosen.rows + group.left.rows > 0 {
             self.current = Some(group);
@@ -541,6 +637,28 @@ impl Rows {
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         Ok(Step::Rows(RecordBatch::try_new_with_options(Arc::clone(&scan.schema), columns, &options)?))
     }
+}
+
+/// Those of some rows of which a condition is true.
+fn kept(rows: &[Range<usize>], holds: &ArrayRef) -> Result<Vec<Range<usize>>> {
+    let Some(holds) = holds.as_boolean_opt() else { return internal_err!("a condition is boolean") };
+    let holds = match holds.nulls() {
+        Some(_) => prep_null_mask_filter(holds).values().clone(),
+        None => holds.values().clone(),
+    };
+    let mut kept: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    for range in rows {
+        for (start, end) in holds.slice(at, range.len()).set_slices() {
+            let (start, end) = (range.start + start, range.start + end);
+            match kept.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => kept.push(start..end),
+            }
+        }
+        at += range.len();
+    }
+    Ok(kept)
 }
 
 /// What became of some work.

@@ -4,7 +4,7 @@
 //! that take milliseconds that is most of the time.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use datafusion::datasource::physical_plan::parquet::{
     CachedParquetMetaData, ParquetFileMetrics, ParquetFileReaderFactory,
 };
 use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadataCache};
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::ObjectMeta;
@@ -25,6 +25,7 @@ use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::{ChunkReader, Length};
 
 /// Opens the data files of a scan, whose extension is their [`DataFile`].
 #[derive(Debug)]
@@ -83,6 +84,48 @@ fn read_footer(open: &File, meta: &ObjectMeta, footers: &FileMetadataCache) -> P
     let entry = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer)));
     footers.put(&meta.location, CachedFileMetadataEntry::new(meta.clone(), entry));
     Ok(footer)
+}
+
+/// Bytes that the header of a page may take, where no page index tells where pages are.
+const PAGE_HEADER: u64 = 256 << 10;
+
+/// A data file whose bytes are counted as they are read.
+pub(crate) struct Counting {
+    pub(crate) file: File,
+    /// In bytes.
+    pub(crate) size: u64,
+    pub(crate) read: Count,
+}
+
+impl Length for Counting {
+    fn len(&self) -> u64 {
+        self.size
+    }
+}
+
+impl ChunkReader for Counting {
+    type T = Cursor<Bytes>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        let rest = self.size.saturating_sub(start).min(PAGE_HEADER);
+        Ok(Cursor::new(self.get_bytes(start, rest as usize)?))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        // What a damaged footer says is not believed before it is asked for.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
+            return Err(ParquetError::EOF("a page lies outside its file".to_owned()));
+        }
+        let mut bytes = Vec::with_capacity(length);
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(start))?;
+        let read = file.take(length as u64).read_to_end(&mut bytes)?;
+        self.read.add(read);
+        match read == length {
+            true => Ok(bytes.into()),
+            false => Err(ParquetError::EOF("the file ends early".to_owned())),
+        }
+    }
 }
 
 struct Reader {

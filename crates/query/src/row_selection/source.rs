@@ -234,8 +234,9 @@ impl MorselPlanner for Planner {
         let (mut plan, ours) = access(&file, &footer)?;
         let mut select = Box::new(of.selection(&file, &footer)?);
         if let Some(scan) = &of.columns
-            && let Some(columns) = scan.columns(&footer)
+            && scan.suits(of.limit, of.top.as_deref())
             && let Some(schema) = file.arrow_schema.clone()
+            && let Some(columns) = scan.columns(&footer, &schema)
         {
             let rows = scan.rows(
                 Part {
