@@ -112,19 +112,27 @@ impl ChunkReader for Counting {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        // What a damaged footer says is not believed before it is asked for.
-        if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
-            return Err(ParquetError::EOF("a page lies outside its file".to_owned()));
-        }
-        let mut bytes = Vec::with_capacity(length);
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(start))?;
-        let read = file.take(length as u64).read_to_end(&mut bytes)?;
-        self.read.add(read);
-        match read == length {
-            true => Ok(bytes.into()),
-            false => Err(ParquetError::EOF("the file ends early".to_owned())),
-        }
+        let bytes = read(&self.file, self.size, start, length as u64)?;
+        self.read.add(bytes.len());
+        Ok(bytes)
+    }
+}
+
+/// Some bytes of a file that has `size`.
+///
+/// # Errors
+/// Where the file has fewer, as when its footer is damaged.
+pub(crate) fn read(mut file: &File, size: u64, start: u64, length: u64) -> ParquetResult<Bytes> {
+    // What a damaged footer says is not believed before it is asked for.
+    if start.checked_add(length).is_none_or(|end| end > size) {
+        let reason = format!("of {size} bytes its footer names {length} from {start} on");
+        return Err(ParquetError::EOF(reason));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.seek(SeekFrom::Start(start))?;
+    match file.take(length).read_to_end(&mut bytes)? as u64 {
+        read if read == length => Ok(bytes.into()),
+        read => Err(ParquetError::EOF(format!("it ends {} bytes early", length - read))),
     }
 }
 
@@ -145,23 +153,13 @@ impl Reader {
     }
 
     fn read(&mut self, range: &Range<u64>) -> ParquetResult<Bytes> {
-        // What a damaged footer says is not believed before it is asked for.
-        if range.start > range.end || range.end > self.meta.size {
-            let (start, end, size) = (range.start, range.end, self.meta.size);
-            let reason = format!("`{}` has {size} bytes, its footer names {start} to {end}", self.path.display());
-            return Err(ParquetError::EOF(reason));
-        }
-        let length = (range.end - range.start) as usize;
-        self.metrics.bytes_scanned.add(length);
-        let mut bytes = Vec::with_capacity(length);
-        let file = self.file()?;
-        let read =
-            file.seek(SeekFrom::Start(range.start)).and_then(|_| file.take(length as u64).read_to_end(&mut bytes));
-        match read {
-            Ok(read) if read == length => Ok(bytes.into()),
-            Ok(read) => Err(ParquetError::EOF(format!("`{}` ends {} bytes early", self.path.display(), length - read))),
-            Err(error) => Err(ParquetError::General(format!("reading `{}`: {error}", self.path.display()))),
-        }
+        let named = |error, path: &Path| ParquetError::General(format!("reading `{}`: {error}", path.display()));
+        let size = self.meta.size;
+        let length = range.end.checked_sub(range.start);
+        let length = length.ok_or_else(|| ParquetError::EOF("a range ends before it begins".to_owned()))?;
+        let bytes = read(self.file()?, size, range.start, length).map_err(|error| named(error, &self.path))?;
+        self.metrics.bytes_scanned.add(bytes.len());
+        Ok(bytes)
     }
 
     fn footer(&mut self) -> ParquetResult<Arc<ParquetMetaData>> {

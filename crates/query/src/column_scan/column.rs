@@ -7,7 +7,7 @@
 //! levels).
 
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::Cursor;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::encoding::{Packed, Stretch, lengths, stretches};
 use crate::chunk_cache::ChunkCache;
+use crate::data_file;
 
 /// An array of text that holds more bytes of its pages than this, and so many times those of its values, gets the values alone: sorts and
 /// joins hold what they are given, with all that it holds.
@@ -102,20 +103,10 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    fn from_file(&self, start: u64, length: u64) -> Result<Bytes> {
-        // What a damaged footer says is not believed before it is asked for.
-        if start.checked_add(length).is_none_or(|end| end > self.size) {
-            return Err(damaged("a column chunk lies outside its file"));
-        }
-        let mut bytes = Vec::with_capacity(length as usize);
-        let mut file = &*self.file;
-        file.seek(SeekFrom::Start(start))?;
-        let read = file.take(length).read_to_end(&mut bytes)?;
-        self.read.add(read);
-        match read as u64 == length {
-            true => Ok(bytes.into()),
-            false => Err(damaged("the file ends early")),
-        }
+    fn load(&self, start: u64, length: u64) -> Result<Bytes> {
+        let bytes = data_file::read(&self.file, self.size, start, length)?;
+        self.read.add(bytes.len());
+        Ok(bytes)
     }
 }
 
@@ -136,7 +127,7 @@ impl ChunkReader for Chunk {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let Some(whole) = &self.whole else { return self.from_file(start, length as u64) };
+        let Some(whole) = &self.whole else { return self.load(start, length as u64) };
         if self.counts_pages {
             self.read.add(length);
         }
@@ -202,7 +193,7 @@ impl Column {
             (Some(whole), true) => source.read.add(whole.len()),
             (Some(_), false) => source.counts_pages = true,
             (None, true) => {
-                let whole = source.from_file(start, length)?;
+                let whole = source.load(start, length)?;
                 chunk.cache.put(chunk.name, chunk.size, start, &whole);
                 source.whole = Some(whole);
             }

@@ -4,7 +4,7 @@
 //! booleans). What is not as the format says is left to the row filter, which tells what is wrong.
 
 use std::fs::File;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::Cursor;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -20,6 +20,8 @@ use parquet::file::statistics::Statistics;
 
 use super::Condition;
 use crate::chunk_cache::ChunkCache;
+use crate::column_scan::encoding::{Stretch, stretches};
+use crate::data_file;
 
 /// Bytes of a chunk that is read at once, whatever its dictionary says.
 const SMALL: u64 = 32 << 10;
@@ -37,7 +39,7 @@ pub(super) enum Found {
 
 /// A column chunk of a data file.
 pub(super) struct Chunk<'a> {
-    pub(super) file: &'a mut File,
+    pub(super) file: &'a File,
     /// Of the file.
     pub(super) size: u64,
     pub(super) metadata: &'a ColumnChunkMetaData,
@@ -123,15 +125,9 @@ impl Chunk<'_> {
     }
 
     fn read(&mut self, start: u64, length: u64) -> Option<Bytes> {
-        // What a damaged footer says is not believed before it is asked for.
-        if start.checked_add(length)? > self.size {
-            return None;
-        }
-        let mut bytes = Vec::with_capacity(length as usize);
-        self.file.seek(SeekFrom::Start(start)).ok()?;
-        let read = self.file.take(length).read_to_end(&mut bytes).ok()?;
-        *self.bytes += read;
-        (read as u64 == length).then(|| bytes.into())
+        let bytes = data_file::read(self.file, self.size, start, length).ok()?;
+        *self.bytes += bytes.len();
+        Some(bytes)
     }
 
     fn pages(&self, part: &Arc<Part>) -> Option<SerializedPageReader<Part>> {
@@ -349,50 +345,17 @@ fn hybrid<T: Copy + PartialEq>(
     map: impl Fn(u32) -> Option<T>,
     mut each: impl FnMut(T, usize) -> Option<()>,
 ) -> Option<()> {
-    if width > 32 {
-        return None;
-    }
-    let (mut rest, mut left) = (data, count);
-    while left > 0 {
-        let mut header = 0_u64;
-        for shift in (0..).step_by(7) {
-            let (byte, tail) = rest.split_first()?;
-            rest = tail;
-            header |= u64::from(byte & 0x7f).checked_shl(shift)?;
-            if byte & 0x80 == 0 {
-                break;
+    for stretch in stretches(data, width, count) {
+        let (packed, count) = match stretch? {
+            Stretch::Repeated(number, count) => {
+                each(map(number)?, count)?;
+                continue;
             }
-        }
-        let length = usize::try_from(header >> 1).ok()?;
-        if header & 1 == 0 {
-            let (value, tail) = rest.split_at_checked(width.div_ceil(8) as usize)?;
-            rest = tail;
-            let value = value.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
-            let now = length.min(left);
-            if now == 0 {
-                return None;
-            }
-            each(map(value)?, now)?;
-            left -= now;
-            continue;
-        }
-        // Eight numbers take as many bytes as they have bits.
-        let bytes = length.checked_mul(width as usize)?;
-        let (packed, tail) = rest.split_at_checked(bytes.min(rest.len()))?;
-        rest = tail;
-        let now = length.checked_mul(8)?.min(left);
-        if now == 0 || (now * width as usize).div_ceil(8) > packed.len() {
-            return None;
-        }
-        let mask = (1_u64 << width) - 1;
+            Stretch::Packed(packed, count, _) => (packed, count),
+        };
         let mut run: Option<(T, usize)> = None;
-        for number in 0..now {
-            let bit = number * width as usize;
-            let word = match packed[bit / 8..].first_chunk::<8>() {
-                Some(word) => u64::from_le_bytes(*word),
-                None => packed[bit / 8..].iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-            };
-            let value = map((word >> (bit % 8) & mask) as u32)?;
+        for index in 0..count {
+            let value = map(packed.get(index))?;
             match &mut run {
                 Some((same, rows)) if *same == value => *rows += 1,
                 _ => {
@@ -405,7 +368,6 @@ fn hybrid<T: Copy + PartialEq>(
         if let Some((value, rows)) = run {
             each(value, rows)?;
         }
-        left -= now;
     }
     Some(())
 }

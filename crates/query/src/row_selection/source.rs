@@ -355,7 +355,7 @@ impl Select for Selection {
             if left.as_ref().is_some_and(Vec::is_empty) {
                 break;
             }
-            let found = match (column, &mut self.file) {
+            let found = match (column, &self.file) {
                 (Some(column), Some(file)) => {
                     let metadata = group.column(*column);
                     let cache = (self.cache.as_ref(), self.name.as_str());

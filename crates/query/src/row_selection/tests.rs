@@ -73,12 +73,11 @@ fn find(file: &std::fs::File, condition: &Condition, of: Option<&[Range<usize>]>
     let reader = SerializedFileReader::new(file.try_clone().unwrap()).unwrap();
     let group = reader.metadata().row_group(0);
     let column = group.columns().iter().find(|column| column.column_path().parts() == condition.path).unwrap();
-    let (mut open, mut bytes) = (file.try_clone().unwrap(), 0);
+    let mut bytes = 0;
     let size = file.metadata().unwrap().len();
     let rows = usize::try_from(group.num_rows()).unwrap();
     let cache = ChunkCache::new(1 << 20);
-    Chunk { file: &mut open, size, metadata: column, rows, cache: (&cache, "file"), bytes: &mut bytes }
-        .find(condition, of)
+    Chunk { file, size, metadata: column, rows, cache: (&cache, "file"), bytes: &mut bytes }.find(condition, of)
 }
 
 fn rows_of(found: Found, rows: usize) -> Option<Vec<bool>> {
