@@ -1,22 +1,26 @@
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
 
-use arrow::array::{BooleanArray, Int64Array, StringViewArray, StructArray, TimestampMillisecondArray, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringViewArray, StructArray, TimestampMillisecondArray,
+    UInt64Array,
+};
+use arrow::buffer::NullBuffer;
 use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection, RowSelector};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 use proptest::prelude::*;
 
-use std::io::{Seek, SeekFrom};
-
-use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, TimeUnit};
-
+use super::column::{ChunkOf, Column, has_known_encodings, has_type};
+use super::ranges::Ranges;
 use super::*;
 
 /// Text, a time, a flag, a number, text inside a row inside a row.

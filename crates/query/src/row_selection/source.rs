@@ -26,7 +26,7 @@ use parquet::file::metadata::ParquetMetaData;
 use super::chunk::{Chunk, Found};
 use super::{Condition, Kept, Late};
 use crate::chunk_cache::ChunkCache;
-use crate::column_scan::{ColumnScan, Counts, Part, Select, Selected, Top};
+use crate::column_scan::{ColumnScan, Counts, Part, Rows, Select, Selected, Top};
 use crate::data_file;
 
 /// Rows of a batch, until the session says how many.
@@ -238,22 +238,10 @@ impl MorselPlanner for Planner {
             && let Some(schema) = file.arrow_schema.clone()
             && let Some(columns) = scan.columns(&footer, &schema)
         {
-            let rows = scan.rows(
-                Part {
-                    file,
-                    footer,
-                    schema,
-                    columns,
-                    plan,
-                    ours,
-                    select,
-                    cache: Arc::clone(&of.kept.chunks),
-                    limit: of.limit,
-                    top: of.top.clone(),
-                },
-                of.batch_size,
-                &of.counts,
-            )?;
+            let cache = Arc::clone(&of.kept.chunks);
+            let (limit, top) = (of.limit, of.top.clone());
+            let part = Part { file, footer, schema, columns, plan, ours, select, cache, limit, top };
+            let rows = Rows::new(scan, part, of.batch_size, &of.counts)?;
             return Ok(Some(MorselPlan::new().with_morsels(vec![Box::new(rows)])));
         }
         let (mut exact, mut some) = (true, false);
