@@ -43,3 +43,49 @@ impl Top {
         Some(Ranges::new(all.filter(|(_, time)| is_among(*time)).map(|(row, _)| row..row + 1)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use arrow::datatypes::Field;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_are_among_them_and_no_later_time(
+            times in prop::collection::vec(prop::option::weighted(0.8, 0..20_i64), 0..60),
+            first in 0..50_usize,
+            rows in 1..30_usize,
+            descending in any::<bool>(),
+        ) {
+            let time = DataType::Timestamp(TimeUnit::Millisecond, None);
+            let table = Schema::new(vec![Field::new("t", time, true)]);
+            let by: Arc<dyn PhysicalExpr> = Arc::new(ColumnExpr::new("t", 0));
+            let top = Top::of(rows, descending, &by, &table).unwrap();
+            let array = TimestampMillisecondArray::from(times.clone());
+            let ranges: Vec<Range<usize>> = std::iter::once(first..first + times.len()).collect();
+            let found = top.among(&ranges, &array);
+            let mut known: Vec<i64> = times.iter().copied().flatten().collect();
+            known.sort_unstable_by_key(|time| if descending { -time } else { *time });
+            if known.len() <= rows {
+                prop_assert!(found.is_none(), "all are needed, NULLs too");
+                return Ok(());
+            }
+            let last = known[rows - 1];
+            let wanted = |time: i64| if descending { time >= last } else { time <= last };
+            let expected: Vec<usize> =
+                (0..times.len()).filter(|row| times[*row].is_some_and(wanted)).map(|row| first + row).collect();
+            prop_assert_eq!(found.unwrap().of.into_iter().flatten().collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn only_times_are_taken() {
+        let table = Schema::new(vec![Field::new("name", DataType::Utf8View, true)]);
+        let by: Arc<dyn PhysicalExpr> = Arc::new(ColumnExpr::new("name", 0));
+        assert!(Top::of(10, true, &by, &table).is_none());
+    }
+}
