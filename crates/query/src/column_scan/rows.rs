@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatchOptions};
 use arrow::compute::{concat_batches, prep_null_mask_filter};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
-use datafusion::common::{Result, internal_datafusion_err, internal_err};
+use datafusion::common::{DataFusionError, Result, internal_datafusion_err, internal_err};
 use datafusion::datasource::physical_plan::parquet::{
     PagePruningAccessPlanFilter, ParquetAccessPlan, ParquetFileMetrics, RowGroupAccess, RowGroupAccessPlanFilter,
 };
@@ -24,7 +24,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::errors::Result as ParquetResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::ParquetMetaData;
 
 use super::column::{ChunkOf, Column};
@@ -185,7 +185,14 @@ impl Rows {
                 RowGroupAccess::Scan => Ranges::new(std::iter::once(0..rows)),
                 RowGroupAccess::Selection(selection) => Ranges::of(selection),
             };
-            if left.rows == 0 || left.last() > rows {
+            if left.last() > rows {
+                return internal_err!(
+                    "rows up to {} are wanted of the {rows} of a row group of `{}`",
+                    left.last(),
+                    self.name
+                );
+            }
+            if left.rows == 0 {
                 continue;
             }
             let chosen = Ranges::default();
@@ -255,9 +262,8 @@ impl Rows {
         Ok(concat_batches(&schema, &batches)?)
     }
 
-    fn named(&self, error: parquet::errors::ParquetError, leaf: &Leaf) -> datafusion::error::DataFusionError {
-        let context = format!("reading column `{}` of `{}`", leaf.path.join("."), self.name);
-        datafusion::error::DataFusionError::from(error).context(context)
+    fn named(&self, error: ParquetError, leaf: &Leaf) -> DataFusionError {
+        DataFusionError::from(error).context(format!("reading column `{}` of `{}`", leaf.path.join("."), self.name))
     }
 
     fn read(&self, expressions: &Expressions, columns: &mut [Column], rows: &[Range<usize>]) -> Result<Vec<ArrayRef>> {
@@ -274,10 +280,9 @@ impl Rows {
         if foreign.is_empty() {
             return self.read(output, columns, rows);
         }
-        let foreign = self.foreign(&foreign, group, rows).map_err(|error| {
-            let context = format!("reading `{}`", self.name);
-            datafusion::error::DataFusionError::from(error).context(context)
-        })?;
+        let foreign = self.foreign(&foreign, group, rows);
+        let foreign =
+            foreign.map_err(|error| DataFusionError::from(error).context(format!("reading `{}`", self.name)))?;
         let mut columns = columns.iter_mut();
         let leaves = output.leaves.iter().map(|leaf| {
             if leaf.foreign {
