@@ -49,7 +49,8 @@ pub(crate) struct ColumnScan {
 }
 
 impl ColumnScan {
-    /// Of a scan with all its conditions, and the same without those that dictionaries tell. `None` where it needs maps or arrays.
+    /// Of a scan with all its conditions, and the same without those that dictionaries tell. `None` where
+    /// conditions need maps or arrays.
     pub(crate) fn of(whole: &dyn FileSource, rest: &dyn FileSource, reverse: bool) -> Option<Self> {
         let table = whole.table_schema();
         if !table.table_partition_cols().is_empty() {

@@ -1,9 +1,10 @@
-//! Which rows a scan's conditions leave, told by the columns' dictionaries before any row is read.
+//! Which rows a scan's conditions leave, told by the columns' dictionaries before any row of a row group is read.
 //!
 //! A condition on one column says the same of equal values, and a column chunk has each of its values once, in its
 //! dictionary. So the condition is asked of the dictionary; which rows have those values is then a walk over the runs of
 //! dictionary numbers, which the files' order makes long. DataFusion's row filter makes text of every row first, and compares all of it.
-//! Where a chunk has no dictionary, or not for all of its pages, the row filter does its work as ever.
+//! Where a chunk has no dictionary, or not for all of its pages, the rows are asked: by [`crate::column_scan`], or by DataFusion's row filter
+//! where that does not read the scan.
 //!
 //! What a join has found out about its keys when a file is opened is such a condition too ([`Late`]).
 

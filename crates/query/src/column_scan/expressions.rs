@@ -9,7 +9,7 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column as ColumnExpr;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::column::{has_known_encodings, has_type, is_readable_type};
 use crate::row_selection::leaf;
@@ -28,7 +28,7 @@ pub(super) struct Leaf {
 pub(super) struct Expressions {
     pub(super) leaves: Vec<Leaf>,
     /// Of batches of the leaves.
-    pub(super) schema: SchemaRef,
+    schema: SchemaRef,
     /// Over such batches.
     pub(super) of: Vec<Arc<dyn PhysicalExpr>>,
 }
@@ -82,7 +82,7 @@ impl Expressions {
                 return (field.data_type() == leaf.field.data_type()).then_some(index);
             }
             let index = columns.iter().position(|column| column.path().parts() == leaf.path)?;
-            let known = |group: &parquet::file::metadata::RowGroupMetaData| has_known_encodings(group.column(index));
+            let known = |group: &RowGroupMetaData| has_known_encodings(group.column(index));
             (has_type(&columns[index], leaf.field.data_type()) && footer.row_groups().iter().all(known))
                 .then_some(index)
         };

@@ -47,7 +47,7 @@ struct Span(u32, u32);
 
 impl Span {
     /// `None` where it is no text.
-    pub(super) fn view(self, page: &[u8], block: u32, is_ascii: bool) -> Option<u128> {
+    fn view(self, page: &[u8], block: u32, is_ascii: bool) -> Option<u128> {
         let value = page.get(self.0 as usize..)?.get(..self.1 as usize)?;
         (is_ascii || simdutf8::basic::from_utf8(value).is_ok()).then(|| make_view(value, block, self.0))
     }
@@ -215,7 +215,7 @@ fn word(bits: &[u8], number: usize) -> u64 {
 
 impl Validity {
     /// Also how many rows have a value.
-    pub(super) fn parse(levels: &[u8], max_level: i16, rows: usize) -> Option<(Self, usize)> {
+    fn parse(levels: &[u8], max_level: i16, rows: usize) -> Option<(Self, usize)> {
         let Some(max_level) = u32::try_from(max_level).ok().filter(|level| *level > 0) else {
             return Some((Self::All, rows));
         };
@@ -258,7 +258,7 @@ impl Validity {
 }
 
 impl Values {
-    pub(super) fn parse(page: Bytes, encoding: Encoding, present: usize, kind: Kind) -> Option<Self> {
+    fn parse(page: Bytes, encoding: Encoding, present: usize, kind: Kind) -> Option<Self> {
         Some(match (encoding, kind) {
             _ if present == 0 => Self::Nothing,
             (Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY, Kind::Text | Kind::Long) => {
@@ -291,13 +291,7 @@ impl Values {
     }
 
     /// Hands over some of the values, none before those of earlier calls.
-    pub(super) fn emit(
-        &mut self,
-        values: Range<usize>,
-        page_number: usize,
-        dictionary: &Dictionary,
-        out: &mut Out,
-    ) -> Option<()> {
+    fn emit(&mut self, values: Range<usize>, page_number: usize, dictionary: &Dictionary, out: &mut Out) -> Option<()> {
         match self {
             Self::Numbers { page, width, stretches, at } => {
                 let mut start = values.start;
