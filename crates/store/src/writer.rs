@@ -184,10 +184,13 @@ impl Writer {
             let mut order = verdict.kept;
             // NULLs last; equal times in the order of reading.
             order.par_sort_unstable_by_key(|place| (time(place).is_none(), time(place), *place));
-            for file in data_file_ends(order.len(), |index| time(&order[index]).map(day)) {
-                let data_file = self.write(&store, &chunks, category, &order[file], time)?;
-                data_files.push((store.id.clone(), Arc::new(data_file)));
-            }
+            // Beside each other: while one is being made durable, columns of the next are encoded.
+            let written = data_file_ends(order.len(), |index| time(&order[index]).map(day))
+                .into_par_iter()
+                .with_max_len(1)
+                .map(|file| write(&self.root, &store, &chunks, category, &order[file], time))
+                .collect::<Result<Vec<DataFile>>>()?;
+            data_files.extend(written.into_iter().map(|file| (store.id.clone(), Arc::new(file))));
         }
         committed.data_files = data_files.len() as u64;
         committed.bytes = data_files.iter().map(|(_, file)| file.bytes).sum();
@@ -267,31 +270,31 @@ impl Writer {
         places.retain(|_| keep.next().unwrap_or(true));
         Ok(())
     }
-
-    fn write(
-        &self,
-        store: &EventDataStore,
-        chunks: &Chunks,
-        category: EventCategory,
-        order: &[Place],
-        time: impl Fn(&Place) -> Option<i64>,
-    ) -> Result<DataFile> {
-        let path = data_file_path(&self.root, store, order.first().and_then(time))?;
-        let mut known: Vec<_> = order.iter().filter_map(|place| duplicates::known(chunks, category, *place)).collect();
-        known.par_sort_unstable();
-        identities::write(&path, &known)?;
-        let arranged = arrangement::of_chunks(chunks, category, order);
-        let groups: Vec<Decoded<'_>> =
-            arranged.chunks(ROW_GROUP_ROWS).map(|order| Decoded { chunks, category, order }).collect();
-        let (bytes, columns) = parquet_file::write(&path, category, &groups, groups.len())?;
-        path.parent().map_or(Ok(()), disk::sync_folder)?;
-        let lengths: Vec<Vec<usize>> =
-            chunks.chunks().iter().map(|chunk| chunk.record_lengths(category).collect()).collect();
-        let json_bytes = order.iter().map(|place| lengths[place.chunk as usize][place.row as usize] as u64).sum();
-        Ok(DataFile::new(path, category, (bytes, order.len() as u64, json_bytes), columns))
-    }
 }
 
+/// Writes sorted events as a data file, with their identities.
+fn write(
+    root: &Path,
+    store: &EventDataStore,
+    chunks: &Chunks,
+    category: EventCategory,
+    order: &[Place],
+    time: impl Fn(&Place) -> Option<i64>,
+) -> Result<DataFile> {
+    let path = data_file_path(root, store, order.first().and_then(time))?;
+    let mut known: Vec<_> = order.iter().filter_map(|place| duplicates::known(chunks, category, *place)).collect();
+    known.par_sort_unstable();
+    identities::write(&path, &known)?;
+    let arranged = arrangement::of_chunks(chunks, category, order);
+    let groups: Vec<Decoded<'_>> =
+        arranged.chunks(ROW_GROUP_ROWS).map(|order| Decoded { chunks, category, order }).collect();
+    let (bytes, columns) = parquet_file::write(&path, category, &groups, groups.len())?;
+    path.parent().map_or(Ok(()), disk::sync_folder)?;
+    let lengths: Vec<Vec<usize>> =
+        chunks.chunks().iter().map(|chunk| chunk.record_lengths(category).collect()).collect();
+    let json_bytes = order.iter().map(|place| lengths[place.chunk as usize][place.row as usize] as u64).sum();
+    Ok(DataFile::new(path, category, (bytes, order.len() as u64, json_bytes), columns))
+}
 /// The UTC day of a time, counted from 1970.
 pub(crate) fn day(time: i64) -> i64 {
     time.div_euclid(DAY)
