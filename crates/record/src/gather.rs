@@ -2,7 +2,7 @@
 //! share the chunks' text.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, ListArray, MapArray, RecordBatch, StringViewArray, StructArray,
@@ -193,6 +193,9 @@ fn nulls(rows: usize, valid: impl FnMut(usize) -> bool) -> Option<NullBuffer> {
     (nulls.null_count() > 0).then_some(nulls)
 }
 
+/// What many columns are made of.
+static NO_TEXT: LazyLock<ArrayRef> = LazyLock::new(|| new_null_array(&DataType::Utf8View, 1 << 13));
+
 /// The values of one type's columns, a chunk; where a column is of another type (a defect) it counts as empty.
 fn parts<'a, T>(columns: &[&'a Column], values: impl Fn(&'a Column) -> Option<&'a [T]>) -> Vec<&'a [T]> {
     columns.iter().map(|column| values(column).unwrap_or_default()).collect()
@@ -210,6 +213,9 @@ fn array(
     buffers: &[Buffer],
 ) -> Result<ArrayRef, ArrowError> {
     if columns.iter().all(|column| column.len() == 0) {
+        if *data_type == DataType::Utf8View && order.len() <= NO_TEXT.len() {
+            return Ok(NO_TEXT.slice(0, order.len()));
+        }
         return Ok(new_null_array(data_type, order.len()));
     }
     match data_type {

@@ -21,6 +21,7 @@ use cloudtarn_record::EventCategory;
 
 mod arrangement;
 mod catalogue;
+mod column_writers;
 mod compaction;
 mod crash;
 mod deviations;
@@ -41,6 +42,7 @@ mod sightings;
 mod snapshot;
 mod statistics;
 mod system;
+mod text_column;
 mod writer;
 
 pub use catalogue::{DEFAULT_NAME, Span};

@@ -5,6 +5,7 @@
 //! one event name or another can be left out by their statistics. The figures are in docs/benchmarks.md.
 
 use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,18 +15,19 @@ use cloudtarn_record::EventCategory;
 use cloudtarn_record::gather::{self, Chunks, Place};
 use cloudtarn_record::schema::{PATH, VERSION};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowWriterOptions, compute_leaves};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use rayon::prelude::*;
 
+use crate::column_writers::{ColumnWriters, EncodedChunk};
 use crate::disk;
 use crate::error::{Error, Result, io};
 use crate::statistics::{Bound, ColumnStatistics};
+use crate::text_column::nesting;
 
 /// Rows of a row group at most: large enough that like events are near each other and pages can be left out inside, small enough
 /// that a time span leaves row groups out, and to encode several at once.
@@ -40,6 +42,10 @@ const DICTIONARY_BYTES: usize = 128 << 10;
 const SOURCES_BYTES: usize = 4 << 20;
 /// Records of like events have much in common: small pages would take a tenth more.
 const RECORD_PAGE_BYTES: usize = 1 << 20;
+/// The column that takes longest to encode.
+const LONGEST: &str = "eventjson";
+/// Bytes that are written to a file at once.
+const WRITE_BYTES: usize = 1 << 20;
 /// Longest text kept whole in statistics, in bytes.
 const STATISTICS_LENGTH: usize = 64;
 
@@ -183,15 +189,6 @@ fn paths(field: &FieldRef, wanted: &dyn Fn(bool) -> bool) -> Vec<ColumnPath> {
     found
 }
 
-/// Number of Parquet columns of an Arrow field.
-fn leaves(field: &FieldRef) -> usize {
-    match field.data_type() {
-        DataType::Struct(fields) => fields.iter().map(leaves).sum(),
-        DataType::List(element) | DataType::Map(element, _) => leaves(element),
-        _ => 1,
-    }
-}
-
 /// Where the columns of a row group come from.
 pub(crate) trait Rows: Sync {
     /// Hands over one column of [`EventCategory::file_schema`] by its index, whole or in parts that follow each other.
@@ -208,7 +205,10 @@ pub(crate) struct Decoded<'a> {
 
 impl Rows for Decoded<'_> {
     fn column(&self, index: usize, take: &mut dyn FnMut(&ArrayRef) -> Result<()>) -> Result<()> {
-        take(&gather::column(self.chunks, self.category, index, self.order)?)
+        // The views of a part stay in the processor's cache until they are encoded.
+        self.order
+            .chunks(PAGE_ROWS)
+            .try_for_each(|part| take(&gather::column(self.chunks, self.category, index, part)?))
     }
 }
 
@@ -231,48 +231,47 @@ pub(crate) fn write(
     let file = File::create(&temporary).map_err(io("creating", &temporary))?;
     let schema = category.file_schema();
     let options = ArrowWriterOptions::new().with_properties(properties(category));
+    // In small pieces the file system would fill up every page that a piece ends in.
+    let file = BufWriter::with_capacity(WRITE_BYTES, file);
     let writer = ArrowWriter::try_new_with_options(file, Arc::clone(&schema), options).map_err(failed)?;
     let (mut writer, factory) = writer.into_serialized_writer().map_err(failed)?;
 
     for (chunk, groups) in groups.chunks(at_once.max(1)).enumerate() {
         let mut tasks = Vec::with_capacity(groups.len() * schema.fields().len());
         for (number, rows) in groups.iter().enumerate() {
-            let number = chunk * at_once + number;
-            let mut writers = factory.create_column_writers(number).map_err(failed)?.into_iter();
+            let mut of_arrow = factory.create_column_writers(chunk * at_once + number).map_err(failed)?.into_iter();
+            let mut columns = writer.schema_descr().columns().iter();
             for (index, field) in schema.fields().iter().enumerate() {
-                tasks.push((rows, index, field, writers.by_ref().take(leaves(field)).collect::<Vec<_>>()));
+                let writers = ColumnWriters::new(field, &mut columns, &mut of_arrow, writer.properties());
+                tasks.push((number, rows, index, field, writers.map_err(failed)?));
             }
         }
+        // What takes longest begins first: threads finish together.
+        tasks.sort_by_key(|(number, _, index, ..)| (schema.field(*index).name() != LONGEST, *number, *index));
         let mut columns = tasks
             .into_par_iter()
             .with_max_len(1)
-            .map(|(rows, index, field, mut writers)| {
-                rows.column(index, &mut |part| encode(field, part, &mut writers).map_err(failed))?;
-                writers.into_iter().map(ArrowColumnWriter::close).collect::<std::result::Result<_, _>>().map_err(failed)
+            .map(|(number, rows, index, field, mut writers)| {
+                rows.column(index, &mut |part| writers.write(field, part).map_err(failed))?;
+                Ok((number, index, writers.close().map_err(failed)?))
             })
-            .collect::<Result<Vec<Vec<ArrowColumnChunk>>>>()?
-            .into_iter();
+            .collect::<Result<Vec<(usize, usize, Vec<EncodedChunk>)>>>()?;
+        columns.sort_by_key(|(number, index, _)| (*number, *index));
+        let mut columns = columns.into_iter().map(|(_, _, chunks)| chunks);
         for _ in groups {
             let mut group = writer.next_row_group().map_err(failed)?;
             for chunk in columns.by_ref().take(schema.fields().len()).flatten() {
-                chunk.append_to_row_group(&mut group).map_err(failed)?;
+                chunk.append_to(&mut group).map_err(failed)?;
             }
             group.close().map_err(failed)?;
         }
     }
     let metadata = writer.finish().map_err(failed)?;
-    let file = writer.inner();
+    writer.inner_mut().flush().map_err(io("writing", &temporary))?;
+    let file = writer.inner().get_ref();
     disk::publish(file, path)?;
     let bytes = file.metadata().map_err(io("reading the size of", path))?.len();
     Ok((bytes, statistics(category, &metadata)))
-}
-
-fn encode(
-    field: &FieldRef,
-    array: &ArrayRef,
-    writers: &mut [ArrowColumnWriter],
-) -> std::result::Result<(), ParquetError> {
-    compute_leaves(field, array)?.iter().zip(writers).try_for_each(|(leaf, writer)| writer.write(leaf))
 }
 
 fn statistics(category: EventCategory, metadata: &ParquetMetaData) -> Vec<ColumnStatistics> {
@@ -280,7 +279,7 @@ fn statistics(category: EventCategory, metadata: &ParquetMetaData) -> Vec<Column
     let schema = category.file_schema();
     let mut columns = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
-        let count = leaves(field);
+        let count = nesting::leaves(field.data_type());
         let chunks = || metadata.row_groups().iter().map(|group| &group.columns()[leaf..leaf + count]);
         let compressed_bytes = chunks().flatten().map(|chunk| chunk.compressed_size().max(0) as u64).sum();
         let flat = !field.data_type().is_nested();
