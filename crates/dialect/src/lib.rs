@@ -17,6 +17,7 @@ mod grammar;
 mod infix;
 mod json;
 mod lower;
+mod named_queries;
 mod order;
 mod output;
 mod parameters;
@@ -82,6 +83,7 @@ pub fn parse_with(sql: &str, parameters: &[String]) -> Result<Parsed> {
     let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
     let mut statement = grammar::statement(&mut parser).map_err(|e| e.or_at(end))?;
     let names = output::names(&statement, &written);
+    named_queries::tell_apart(&mut statement);
     lower::lower(&mut statement, &hidden, &row_aliases)?;
     Ok(Parsed { statement, names, written, hidden })
 }
