@@ -84,8 +84,9 @@ fn cell(column: &ArrayRef, row: usize, zone: Zone) -> Value {
 /// What the query did, in a line on standard error.
 pub(crate) fn summarize(done: &Statistics) {
     complain(&format!(
-        "{} rows; read {} events, {} in {:.2} s; Lake would charge ${:.6} for the scan",
+        "{} {}; read {} events, {} in {:.2} s; Lake would charge ${:.6} for the scan",
         units::count(done.rows),
+        if done.rows == 1 { "row" } else { "rows" },
         units::count(done.events_scanned),
         units::bytes(done.bytes_scanned),
         done.elapsed.as_secs_f64(),

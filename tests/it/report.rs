@@ -280,7 +280,7 @@ fn the_shell_takes_statements_and_commands() {
         "{}",
         told.out
     );
-    assert!(told.out.ends_with("seven\n7\n") && told.err.contains("1 rows; read"), "{}{}", told.out, told.err);
+    assert!(told.out.ends_with("seven\n7\n") && told.err.contains("1 row; read"), "{}{}", told.out, told.err);
     let told = script(&store, "SELECT nonsense FROM $EDS_ID;\n.nothing\n.timing maybe\nSELECT 1 AS one;\n");
     assert_eq!((told.code, told.out.as_str()), (Some(1), "one\n1\n"));
     assert!(told.err.contains("COLUMN_NOT_FOUND") && told.err.contains("no command `.nothing`"), "{}", told.err);
