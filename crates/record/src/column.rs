@@ -91,7 +91,7 @@ impl Names {
 
     pub(crate) fn find(&mut self, key: &str) -> Option<usize> {
         let guesses = &mut self.after[self.last];
-        let is = |field: usize| self.spelt.get(field).is_some_and(|name| equal(name.as_bytes(), key.as_bytes()));
+        let is = |field: usize| self.spelt.get(field).is_some_and(|name| **name == *key);
         if is(guesses[0]) {
             self.last = guesses[0];
             return Some(self.last);
@@ -141,22 +141,6 @@ pub(crate) struct Texts<'a> {
     pub(crate) nested: bool,
 }
 
-/// Whether texts are equal; short ones, as most are, without a call.
-#[inline]
-fn equal(one: &[u8], other: &[u8]) -> bool {
-    fn words<const N: usize>(text: &[u8]) -> Option<([u8; N], [u8; N])> {
-        Some((*text.first_chunk()?, *text.last_chunk()?))
-    }
-    one.len() == other.len()
-        && match one.len() {
-            0..4 => one == other,
-            4..8 => words::<4>(one) == words::<4>(other),
-            8..=16 => words::<8>(one) == words::<8>(other),
-            17..=32 => words::<16>(one) == words::<16>(other),
-            _ => one == other,
-        }
-}
-
 /// Views of text that was met lately. Text that comes again gets the same view again: later stages, which go through the
 /// events column by column, then find it in the processor's cache instead of all over the files.
 #[derive(Debug, Default)]
@@ -191,7 +175,7 @@ impl Recent {
         // Length and first bytes, then all of it. Of a file that was given up, other text may stand there by now.
         if known as u64 == view as u64 {
             let start = (known >> 96) as usize;
-            if original.get(start..start + text.len()).is_some_and(|before| equal(before, text)) {
+            if original.get(start..start + text.len()) == Some(text) {
                 return known;
             }
         }
