@@ -50,7 +50,10 @@ impl VisitorMut for TellApart {
             around.recursive = with.recursive;
             for named in &mut with.cte_tables {
                 let name = named.alias.name.value.to_lowercase();
-                if self.find(&name).is_some() {
+                // Two of one WITH stay alike, so that the planner refuses them.
+                if let Some((_, twin)) = around.names.iter().find(|(known, _)| *known == name) {
+                    named.alias.name = twin.clone();
+                } else if self.find(&name).is_some() {
                     self.renamed += 1;
                     named.alias.name = Ident::with_quote('"', format!("{name}${}", self.renamed));
                 }
