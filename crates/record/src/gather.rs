@@ -193,7 +193,7 @@ fn nulls(rows: usize, valid: impl FnMut(usize) -> bool) -> Option<NullBuffer> {
     (nulls.null_count() > 0).then_some(nulls)
 }
 
-/// What many columns are made of.
+/// What a page of most columns is: NULLs, of as many rows as are commonly gathered at once.
 static NO_TEXT: LazyLock<ArrayRef> = LazyLock::new(|| new_null_array(&DataType::Utf8View, 1 << 13));
 
 /// The values of one type's columns, a chunk; where a column is of another type (a defect) it counts as empty.

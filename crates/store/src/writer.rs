@@ -295,6 +295,7 @@ fn write(
     let json_bytes = order.iter().map(|place| lengths[place.chunk as usize][place.row as usize] as u64).sum();
     Ok(DataFile::new(path, category, (bytes, order.len() as u64, json_bytes), columns))
 }
+
 /// The UTC day of a time, counted from 1970.
 pub(crate) fn day(time: i64) -> i64 {
     time.div_euclid(DAY)

@@ -18,7 +18,7 @@ pub(crate) fn encode(lengths: &[u32], out: &mut Vec<u8>) {
     for block in deltas.chunks(BLOCK) {
         let least = block.iter().copied().min().unwrap_or_default();
         put_varint(zigzag(least), out);
-        // Lengths of a page differ by less than 32 bits tell.
+        // Two lengths, which are below 2^31, differ from two others by less than 2^32.
         let above = |delta: &i64| (delta - least) as u64;
         let widths = out.len();
         out.resize(widths + BLOCK / MINIBLOCK, 0);
