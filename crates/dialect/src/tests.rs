@@ -14,6 +14,7 @@ fn event_data_stores_are_named_as_lake_names_them() {
         "2a8f2138-0caa-46c8-a194-EXAMPLE87d41",
         "1e551234-1e55-46c8-a194-012345678901",
         "00000000-0000-0000-0000-000000000000",
+        "0b551234-0b11-46c8-a194-012345678901",
         "arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/2a8f2138-0caa-46c8-a194-1234567890ab",
         "$EDS_ID",
         "eds-id",

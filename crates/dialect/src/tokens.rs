@@ -34,7 +34,7 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str, parameters: &[String]) -> R
     limit_paths(&raw)?;
     limit_queries(&raw)?;
     let mut written = HashMap::new();
-    let mut tokens = merge_names(&merge_numbers(raw));
+    let mut tokens = merge_numbers(merge_names(&raw))?;
     for t in &mut tokens {
         fold(t, &mut written)?;
     }
@@ -130,25 +130,66 @@ fn fold(t: &mut TokenWithSpan, written: &mut HashMap<String, String>) -> Result<
     Ok(())
 }
 
-/// `13_700_000`: a number and the words that stick to it.
-fn merge_numbers(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+/// `13_700_000`, `0xFF`, `0o17` and `0b1_0`: a number and the words that stick to it.
+fn merge_numbers(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    for t in tokens {
-        if let Token::Word(w) = &t.token
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(mut t) = tokens.next() {
+        let start = t.span.start;
+        let mut number = match &t.token {
+            Token::Number(digits, false) => digits.clone(),
+            // `X'FF'`, which is bytes, has two quotes and a letter beside its digits.
+            Token::HexStringLiteral(digits) if is_short(&t, digits.chars().count() + 2) => format!("0x{digits}"),
+            _ => {
+                out.push(t);
+                continue;
+            }
+        };
+        while let Some(next) = tokens.peek()
+            && next.span.start == t.span.end
+            && let Token::Word(w) = &next.token
             && w.quote_style.is_none()
-            && w.value.starts_with('_')
-            && w.value.bytes().all(|b| b == b'_' || b.is_ascii_digit())
-            && let Some(last) = out.last_mut()
-            && last.span.end == t.span.start
-            && let Token::Number(digits, false) = &mut last.token
+            && sticks(&number, &w.value)
         {
-            digits.push_str(&w.value.replace('_', ""));
-            last.span.end = t.span.end;
-            continue;
+            number.push_str(&w.value);
+            t.span.end = next.span.end;
+            tokens.next();
         }
+        number.retain(|c| c != '_');
+        let prefix = number.get(..2).map(str::to_ascii_lowercase);
+        let radix = match prefix.as_deref() {
+            Some("0x") => 16,
+            Some("0o") => 8,
+            Some("0b") => 2,
+            _ => {
+                t.token = Token::Number(number, false);
+                out.push(t);
+                continue;
+            }
+        };
+        let Ok(value) = i64::from_str_radix(&number[2..], radix) else {
+            return Err(Error::syntax(start, format!("invalid numeric literal: {number}")));
+        };
+        t.token = Token::Number(value.to_string(), false);
         out.push(t);
     }
-    out
+    Ok(out)
+}
+
+/// Has the token `length` characters, on one line?
+fn is_short(t: &TokenWithSpan, length: usize) -> bool {
+    t.span.start.line == t.span.end.line && (t.span.end.column - t.span.start.column) == length as u64
+}
+
+/// Does `word`, right after `number`, belong to it?
+fn sticks(number: &str, word: &str) -> bool {
+    let digits = |of: fn(&u8) -> bool| word.bytes().all(|b| b == b'_' || of(&b));
+    match number.get(..2).unwrap_or_default().to_ascii_lowercase().as_str() {
+        "0x" => digits(u8::is_ascii_hexdigit),
+        "0o" | "0b" => digits(u8::is_ascii_digit),
+        _ if number == "0" && word.starts_with(['o', 'O', 'b', 'B', 'x', 'X']) => true,
+        _ => word.starts_with('_') && digits(u8::is_ascii_digit),
+    }
 }
 
 /// Text of a token that may be part of an unquoted event data store id or ARN.

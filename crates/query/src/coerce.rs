@@ -2,6 +2,7 @@
 //!
 //! * text with a timestamp: the text is parsed ([`crate::instant`]);
 //! * a timestamp with one that has a zone: as UTC, on the constant's side, so that files are still pruned;
+//! * a floating-point number in BETWEEN or IN: as its `<=` and `=`, to which NaN is nothing ([`crate::operators`]);
 //! * text with `true` or `false` (`sessionCredentialFromConsole = true`): as text;
 //! * `LIKE` on a map: on its JSON text;
 //! * times in one query of a union and text in another: all as text.
@@ -20,7 +21,7 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Expr, ExprSchemable, Like, LogicalPlan, Operator, Projection, ScalarUDF, Union, Values,
-    Volatility, WindowFrameBound, WindowFrameUnits, cast, lit,
+    Volatility, WindowFrameBound, WindowFrameUnits, cast, lit, not,
 };
 
 use crate::instant::{Instant, Rounding};
@@ -31,6 +32,8 @@ pub(crate) struct Coercion {
     ceil: Arc<ScalarUDF>,
     exact: Arc<ScalarUDF>,
     lenient: Arc<ScalarUDF>,
+    equal: Option<Arc<ScalarUDF>>,
+    at_most: Option<Arc<ScalarUDF>>,
     cast: Option<Arc<ScalarUDF>>,
     json_format: Option<Arc<ScalarUDF>>,
 }
@@ -38,13 +41,16 @@ pub(crate) struct Coercion {
 impl Coercion {
     pub(crate) fn new(state: &SessionState) -> Self {
         let instant = |r| Arc::new(ScalarUDF::from(Instant::new(r)));
+        let function = |name| state.scalar_functions().get(name).cloned();
         Self {
             floor: instant(Rounding::Floor),
             ceil: instant(Rounding::Ceil),
             exact: instant(Rounding::Exact),
             lenient: instant(Rounding::Try),
-            cast: state.scalar_functions().get("$cast").cloned(),
-            json_format: state.scalar_functions().get("json_format").cloned(),
+            equal: function("$equal"),
+            at_most: function("$less_than_or_equal"),
+            cast: function("$cast"),
+            json_format: function("json_format"),
         }
     }
 
@@ -98,6 +104,13 @@ impl Coercion {
                 else {
                     return Ok(Transformed::no(Expr::Between(b)));
                 };
+                if let Some(at_most) = &self.at_most
+                    && [&of, &low, &high].into_iter().any(DataType::is_floating)
+                    && !b.expr.is_volatile()
+                {
+                    let within = at_most.call(vec![*b.low, *b.expr.clone()]).and(at_most.call(vec![*b.expr, *b.high]));
+                    return Ok(Transformed::yes(if b.negated { not(within) } else { within }));
+                }
                 let low = self.side(&of, &b.low, &low, Operator::GtEq);
                 let high = self.side(&of, &b.high, &high, Operator::LtEq);
                 if low.is_none() && high.is_none() {
@@ -109,6 +122,16 @@ impl Coercion {
             }
             Expr::InList(list) => {
                 let Ok(of) = list.expr.get_type(schema) else { return Ok(Transformed::no(Expr::InList(list))) };
+                if let Some(equal) = &self.equal
+                    && of.is_floating()
+                    && !list.expr.is_volatile()
+                {
+                    let one = |item| equal.call(vec![*list.expr.clone(), item]);
+                    let Some(any) = list.list.into_iter().map(one).reduce(Expr::or) else {
+                        return Ok(Transformed::yes(lit(list.negated)));
+                    };
+                    return Ok(Transformed::yes(if list.negated { not(any) } else { any }));
+                }
                 let mut any = false;
                 let items = list.list.into_iter().map(|item| {
                     let Ok(t) = item.get_type(schema) else { return item };

@@ -1,6 +1,6 @@
 //! Operators with Trino's types: arithmetic as functions that check for overflow, keys of maps as the query wrote them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
@@ -45,8 +45,11 @@ impl Operators {
     }
 }
 
-/// The function that compares arrays and maps: a NULL inside makes the answer NULL, which Arrow's kernels do not know.
-fn nested_comparison(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<&'static str> {
+/// The function that compares what Arrow's kernels compare otherwise than Trino: arrays and maps, where a NULL inside makes
+/// the answer NULL, and floating-point numbers, where NaN equals nothing.
+///
+/// Numbers of two relations are left to the kernels: joins know nothing but operators.
+fn comparison(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<&'static str> {
     let name = match expr.op {
         BinaryOperator::Eq => "$equal",
         BinaryOperator::NotEq => "$not_equal",
@@ -56,13 +59,21 @@ fn nested_comparison(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<&'static
         BinaryOperator::GtEq => "$greater_than_or_equal",
         _ => return None,
     };
-    let nested = |e: &Expr| matches!(e.get_type(schema), Ok(DataType::List(_) | DataType::Map(..)));
-    (nested(&expr.left) && nested(&expr.right)).then_some(name)
+    let (left, right) = (expr.left.get_type(schema).ok()?, expr.right.get_type(schema).ok()?);
+    let nested = |t: &DataType| matches!(t, DataType::List(_) | DataType::Map(..));
+    let floats = (left.is_floating() && right.is_numeric()) || (left.is_numeric() && right.is_floating());
+    ((nested(&left) && nested(&right)) || (floats && !of_two_relations(&expr.left, &expr.right))).then_some(name)
+}
+
+fn of_two_relations(left: &Expr, right: &Expr) -> bool {
+    let relations = |e: &Expr| e.column_refs().into_iter().map(|c| c.relation.clone()).collect::<HashSet<_>>();
+    let (left, right) = (relations(left), relations(right));
+    !left.is_empty() && !right.is_empty() && left != right
 }
 
 impl ExprPlanner for Operators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
-        if let Some(name) = nested_comparison(&expr, schema)
+        if let Some(name) = comparison(&expr, schema)
             && let Some(function) = self.arithmetic.get(name)
         {
             return Ok(PlannerResult::Planned(function.call(vec![expr.left, expr.right])));

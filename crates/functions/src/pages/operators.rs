@@ -2,9 +2,9 @@
 //!
 //! Integers are checked, decimals follow Trino's rules of precision and scale, dates and times meet intervals.
 
+mod comparisons;
 mod decimals;
 mod moments;
-mod nested;
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(crate) enum Op {
 
 /// The functions of this page.
 pub(crate) fn functions() -> Functions {
-    let mut scalars = nested::functions();
+    let mut scalars = comparisons::functions();
     scalars.extend([
         binary("$add", Op::Add),
         binary("$subtract", Op::Subtract),

@@ -1,12 +1,16 @@
-//! Comparison of arrays, maps and rows: NULL where a NULL inside decides, maps without regard to the order of entries.
+//! Comparisons that Arrow's kernels answer otherwise than Trino: of arrays, maps and rows (NULL where a NULL inside decides,
+//! maps without regard to the order of entries), and of doubles (NaN equals nothing and is neither less nor greater, and
+//! zero has no sign, where Arrow has a total order).
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanBuilder, DynComparator, ListArray, MapArray, make_comparator};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, DynComparator, ListArray, MapArray, make_comparator,
+};
 use arrow::buffer::NullBuffer;
 use arrow::compute::SortOptions;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Float32Type, Float64Type};
 use datafusion_common::Result;
 use datafusion_expr::ScalarUDF;
 
@@ -15,7 +19,7 @@ use crate::lists::{as_list, bounds, is_null};
 use crate::scalar::Scalar;
 use crate::types;
 
-/// `"$equal"` and its five kin, which comparisons of nested values are lowered to.
+/// `"$equal"` and its five kin, which comparisons of nested values and of doubles are lowered to.
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
         equality("$equal", true),
@@ -39,7 +43,11 @@ fn equality(name: &'static str, wanted: bool) -> ScalarUDF {
         both,
         |_, _| Ok(DataType::Boolean),
         move |call| {
-            let pair = Pair::of(&call.array(0)?, &call.array(1)?)?;
+            let (a, b) = (call.array(0)?, call.array(1)?);
+            if let Some(answers) = floats(&a, &b, |order| (order == Some(Ordering::Equal)) == wanted) {
+                return Ok(Arc::new(answers));
+            }
+            let pair = Pair::of(&a, &b)?;
             let mut out = BooleanBuilder::with_capacity(call.rows());
             for row in 0..call.rows() {
                 out.append_option(pair.equal(row, row).map(|e| e == wanted));
@@ -56,7 +64,11 @@ fn order(name: &'static str, holds: fn(Ordering) -> bool) -> ScalarUDF {
         |t| both(t).filter(|t| !matches!(t[0], DataType::Map(_, _))),
         |_, _| Ok(DataType::Boolean),
         move |call| {
-            let pair = Pair::of(&call.array(0)?, &call.array(1)?)?;
+            let (a, b) = (call.array(0)?, call.array(1)?);
+            if let Some(answers) = floats(&a, &b, |order| order.is_some_and(holds)) {
+                return Ok(Arc::new(answers));
+            }
+            let pair = Pair::of(&a, &b)?;
             let mut out = BooleanBuilder::with_capacity(call.rows());
             for row in 0..call.rows() {
                 out.append_option(pair.compare(row, row).map(holds));
@@ -65,6 +77,37 @@ fn order(name: &'static str, holds: fn(Ordering) -> bool) -> ScalarUDF {
         },
     )
     .build()
+}
+
+/// What `holds` of each pair of floating-point numbers, which have no order where one is NaN; None for other types.
+fn floats(a: &ArrayRef, b: &ArrayRef, holds: impl Fn(Option<Ordering>) -> bool) -> Option<BooleanArray> {
+    Some(match a.data_type() {
+        DataType::Float64 => {
+            let (a, b) = (a.as_primitive::<Float64Type>(), b.as_primitive::<Float64Type>());
+            BooleanArray::from_binary(a, b, |a, b| holds(a.partial_cmp(&b)))
+        }
+        DataType::Float32 => {
+            let (a, b) = (a.as_primitive::<Float32Type>(), b.as_primitive::<Float32Type>());
+            BooleanArray::from_binary(a, b, |a, b| holds(a.partial_cmp(&b)))
+        }
+        _ => return None,
+    })
+}
+
+/// Compares values of leaves; NaN is less than everything here, NaN included, so that it equals nothing.
+fn comparator(a: &ArrayRef, b: &ArrayRef) -> Result<DynComparator> {
+    let order = |order: Option<Ordering>| order.unwrap_or(Ordering::Less);
+    Ok(match a.data_type() {
+        DataType::Float64 => {
+            let (a, b) = (a.as_primitive::<Float64Type>().clone(), b.as_primitive::<Float64Type>().clone());
+            Box::new(move |i, j| order(a.value(i).partial_cmp(&b.value(j))))
+        }
+        DataType::Float32 => {
+            let (a, b) = (a.as_primitive::<Float32Type>().clone(), b.as_primitive::<Float32Type>().clone());
+            Box::new(move |i, j| order(a.value(i).partial_cmp(&b.value(j))))
+        }
+        _ => make_comparator(a, b, SortOptions::default())?,
+    })
 }
 
 /// Two arrays of one type whose values are compared with each other.
@@ -96,7 +139,7 @@ impl Pair {
             }
             DataType::Null => Self::Leaf(a.clone(), b.clone(), None),
             _ => {
-                let compare = make_comparator(a, b, SortOptions::default())?;
+                let compare = comparator(a, b)?;
                 Self::Leaf(a.clone(), b.clone(), Some(compare))
             }
         })
