@@ -1,4 +1,4 @@
-//! What scans of plain columns give, against the log files' own records: conditions, sorts that keep few rows, LIMIT.
+//! What scans of plain columns give, against the log files' own records: conditions, sorts that keep few rows, LIMIT, UNNEST.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,5 +134,76 @@ fn scans_give_what_the_records_say() {
             })
             .collect();
         assert_eq!(counted, counts, "{condition}");
+    }
+}
+
+#[test]
+fn elements_are_those_of_the_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, store) = (folder.path().join("bucket"), folder.path().join("store"));
+    bucket(&from, 6_000);
+    ingest(&from, &store);
+    let records: BTreeMap<String, Value> =
+        records(&from).into_iter().map(|record| (record["eventID"].as_str().unwrap().to_owned(), record)).collect();
+    let ask = |sql: &str| -> Vec<Vec<Value>> {
+        let ended = run(&["query", sql, "--store", text(&store), "--output", "ndjson"]);
+        assert_eq!(ended.code, Some(0), "{sql}\n{}", ended.err);
+        let row = |row: &str| serde_json::from_str::<serde_json::Map<_, _>>(row).unwrap().into_values().collect();
+        let mut rows: Vec<Vec<Value>> = ended.out.lines().map(row).collect();
+        rows.sort_by_key(|row| format!("{row:?}"));
+        rows
+    };
+    let sorted = |mut rows: Vec<Vec<Value>>| {
+        assert!(!rows.is_empty());
+        rows.sort_by_key(|row| format!("{row:?}"));
+        rows
+    };
+    let of = |name: &'static str, source: &'static str| {
+        let records = records.iter().filter(move |(_, record)| source.is_empty() || record["eventSource"] == *source);
+        records.map(move |(id, record)| (Value::from(id.as_str()), &record[name]))
+    };
+    let fields = |event: &(Value, &Value)| -> Vec<(Value, String, Value)> {
+        let fields = event.1.as_object().into_iter().flatten();
+        fields.map(|(key, value)| (event.0.clone(), key.clone(), value.clone())).collect()
+    };
+    for (condition, source) in [("", ""), (" WHERE eventSource = 's3.amazonaws.com'", "s3.amazonaws.com")] {
+        for name in ["requestParameters", "responseElements"] {
+            let all: Vec<_> = of(name, source).flat_map(|event| fields(&event)).collect();
+            let keys = sorted(all.iter().map(|(id, key, _)| vec![id.clone(), key.as_str().into()]).collect());
+            let sql = format!("SELECT eventID, k FROM $EDS_ID CROSS JOIN UNNEST({name}) AS p (k, v){condition}");
+            assert_eq!(ask(&sql), keys, "{sql}");
+            let sql = format!("SELECT eventID, k FROM $EDS_ID CROSS JOIN UNNEST(map_keys({name})) AS p (k){condition}");
+            assert_eq!(ask(&sql), keys, "{sql}");
+            let sql = format!("SELECT count(*) AS n, sum(cardinality({name})) AS m FROM $EDS_ID{condition}");
+            assert_eq!(ask(&sql), [[Value::from(of(name, source).count()), Value::from(keys.len())]], "{sql}");
+            let texts = all.iter().filter(|(_, _, value)| value.is_string());
+            let texts = texts.map(|(id, key, value)| vec![id.clone(), key.as_str().into(), value.clone()]);
+            let texts: BTreeSet<String> = texts.map(|row| format!("{row:?}")).collect();
+            let sql = format!("SELECT eventID, k, v FROM $EDS_ID CROSS JOIN UNNEST({name}) AS p (k, v){condition}");
+            let found = ask(&sql);
+            assert_eq!(found.len(), keys.len(), "{sql}");
+            let found: BTreeSet<String> = found.iter().map(|row| format!("{row:?}")).collect();
+            assert!(texts.is_subset(&found), "{sql}");
+        }
+        let all: Vec<_> = of("resources", source)
+            .flat_map(|(id, rows)| {
+                let rows = rows.as_array().into_iter().flatten();
+                rows.map(|row| (id.clone(), row["type"].clone(), row["ARN"].clone())).collect::<Vec<_>>()
+            })
+            .collect();
+        let from = "FROM $EDS_ID CROSS JOIN UNNEST(resources) AS r (accountId, type, arn, arnPrefix)";
+        let rows = sorted(all.iter().map(|(id, kind, arn)| vec![id.clone(), kind.clone(), arn.clone()]).collect());
+        assert_eq!(ask(&format!("SELECT eventID, r.type, r.arn {from}{condition}")), rows);
+        let arn = all.iter().find_map(|(_, _, arn)| arn.as_str()).unwrap();
+        let and = if condition.is_empty() { " WHERE" } else { " AND" };
+        let one = sorted(
+            all.iter().filter(|(_, _, of)| of == arn).map(|(id, kind, _)| vec![id.clone(), kind.clone()]).collect(),
+        );
+        for sql in [
+            format!("SELECT eventID, r.type {from}{condition}{and} r.arn = '{arn}'"),
+            format!("SELECT eventID, r.type {from}{condition}{and} r.arn LIKE '{arn}'"),
+        ] {
+            assert_eq!(ask(&sql), one, "{sql}");
+        }
     }
 }

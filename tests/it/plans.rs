@@ -99,7 +99,10 @@ fn only_the_columns_that_are_asked_for_are_read() {
     let store = store(&folder);
     settings().bind(|| {
         insta::assert_snapshot!(plan(&store, "SELECT t.arn FROM $EDS_ID CROSS JOIN UNNEST(resources) AS t(account, type, arn, prefix)"), @r"
-DataSourceExec: projection=[resources@16 as $unnest0], file_type=parquet
+DataSourceExec: projection=[$element_field(resources@16, arn) as $unnest0:arn], file_type=parquet
+");
+        insta::assert_snapshot!(plan(&store, "SELECT p.k FROM $EDS_ID CROSS JOIN UNNEST(requestParameters) AS p (k, v)"), @r"
+DataSourceExec: projection=[map_keys(requestparameters@10) as $unnest0:key], file_type=parquet
 ");
         insta::assert_snapshot!(plan(&store, "SELECT element_at(requestParameters, 'bucketName'), count(*) FROM $EDS_ID GROUP BY 1"), @r"
 DataSourceExec: projection=[$requestparameters:bucketName], file_type=parquet
@@ -136,9 +139,9 @@ DataSourceExec: projection=[eventtime, eventname, get_field(useridentity@1, arn)
 ");
         // What is sought in elements of arrays is demanded of the events.
         insta::assert_snapshot!(plan(&store, "SELECT eventID FROM $EDS_ID CROSS JOIN UNNEST(resources) AS t(account, type, arn, prefix) WHERE t.type = 'AWS::S3::Bucket'"), @r"
-FilterExec: type@0 = AWS::S3::Bucket, projection=[eventid@1]
-FilterExec: $element_has(resources@1, type, AWS::S3::Bucket)
-DataSourceExec: projection=[eventid, resources], file_type=parquet
+FilterExec: $unnest0:type@0 = AWS::S3::Bucket, projection=[eventid@1]
+DataSourceExec: projection=[$element_field(resources@16, type) as $unnest0:type, eventid]
+  predicate=$element_has(resources@16, type, AWS::S3::Bucket)
 ");
         // Answered from the catalogue's counts.
         assert_eq!(plan(&store, "SELECT count(*) FROM $EDS_ID"), "");

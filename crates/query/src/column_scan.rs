@@ -1,15 +1,17 @@
-//! Scans that need nothing but plain columns: text, times, booleans, beside each other or inside rows.
+//! Scans that need nothing but plain columns: text, times, booleans, beside each other or inside rows, and lists and maps of them.
 //!
 //! DataFusion's Parquet reader makes all values of a page and drops those that no condition wants. Where conditions leave few rows in almost
 //! every page, that is most of a query's time. Here a wanted row costs its own values, and what conditions remain is asked of
-//! their columns first. What has maps or arrays in it is read by the `parquet` crate, for few rows from here, for many by DataFusion as ever.
+//! their columns first. Whole arrays of rows are read by the `parquet` crate, for few rows from here, for many by DataFusion as ever.
 
 mod column;
 pub(crate) mod encoding;
 mod expressions;
+mod lists;
 mod out;
 mod page;
 mod ranges;
+mod reader;
 mod rows;
 mod top;
 
@@ -50,7 +52,7 @@ pub(crate) struct ColumnScan {
 
 impl ColumnScan {
     /// Of a scan with all its conditions, and the same without those that dictionaries tell. `None` where
-    /// conditions need maps or arrays.
+    /// conditions need arrays of rows.
     pub(crate) fn of(whole: &dyn FileSource, rest: &dyn FileSource, reverse: bool) -> Option<Self> {
         let table = whole.table_schema();
         if !table.table_partition_cols().is_empty() {
@@ -73,11 +75,16 @@ impl ColumnScan {
         Some(FileColumns { output, whole: of(&self.whole)?, rest: of(&self.rest)? })
     }
 
-    /// Whether it is the better reader. Of many rows DataFusion reads maps and arrays as well; where few are wanted, those are known here.
+    /// Whether it is the better reader. Of many rows DataFusion reads arrays of rows as well; where few are wanted, those are known here.
     pub(crate) fn suits(&self, limit: Option<usize>, top: Option<&Top>) -> bool {
         let is_few = |rows: usize| rows <= FEW;
         let few = limit.is_some_and(is_few) || top.is_some_and(|top| is_few(top.rows));
-        few || !self.output.leaves.iter().any(|leaf| leaf.foreign)
+        few || self.is_own()
+    }
+
+    /// Whether no part of what it gives is read by the `parquet` crate.
+    pub(crate) fn is_own(&self) -> bool {
+        !self.output.leaves.iter().any(|leaf| leaf.foreign)
     }
 }
 
@@ -106,7 +113,7 @@ struct Filter {
 }
 
 impl Filter {
-    /// Of a source's condition; `None` where it needs maps or arrays, `Some(None)` where there is none.
+    /// Of a source's condition; `None` where it needs arrays of rows, `Some(None)` where there is none.
     fn of(source: &dyn FileSource, table: &Schema) -> Option<Option<Self>> {
         let is_true = |filter: &Arc<dyn PhysicalExpr>| {
             filter.downcast_ref::<Literal>().is_some_and(|literal| *literal.value() == ScalarValue::Boolean(Some(true)))

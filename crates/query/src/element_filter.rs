@@ -107,7 +107,8 @@ impl OptimizerRule for ElementFilter {
     }
 }
 
-/// Whether an element of an array of rows has that text in that field; false for arrays that are NULL.
+/// Whether an element of an array of rows has that text in that field, or an element of an array of text is that text; false for
+/// arrays that are NULL.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ElementHas {
     signature: Signature,
@@ -135,9 +136,11 @@ impl ScalarUDFImpl for ElementHas {
         let (Some(field), Some(value)) = (field.try_as_str().flatten(), value.try_as_str().flatten()) else {
             return internal_err!("{ELEMENT_HAS} takes an array, a name and a text");
         };
-        let Some(texts) = lists.values().as_struct().column_by_name(field) else {
-            return internal_err!("no field {field}");
+        let texts = match lists.values().as_struct_opt() {
+            Some(rows) => rows.column_by_name(field),
+            None => Some(lists.values()),
         };
+        let Some(texts) = texts else { return internal_err!("no field {field}") };
         let texts = texts.as_string_view();
         let has = |row: usize| {
             let elements = lists.value_offsets()[row] as usize..lists.value_offsets()[row + 1] as usize;

@@ -32,6 +32,7 @@ pub(crate) fn interruptible(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Exec
                 | "NestedLoopJoinExec"
                 | "HashJoinExec"
                 | "SortMergeJoinExec"
+                | "ListUnnestExec"
                 | "UnnestExec"
         );
         if !grows && !node.children().is_empty() {

@@ -28,6 +28,7 @@ mod introspection;
 mod join_fields;
 mod leaders;
 mod like_pattern;
+mod list_unnest;
 mod number;
 mod operators;
 mod outer_fields;
@@ -49,6 +50,7 @@ mod tables;
 #[cfg(test)]
 mod test_table;
 mod unnest;
+mod unnest_fields;
 pub mod value;
 mod window_fields;
 mod window_sort;

@@ -9,6 +9,7 @@
 //! What a join has found out about its keys when a file is opened is such a condition too ([`Late`]).
 
 mod chunk;
+mod elements;
 mod source;
 mod tie_break;
 
@@ -52,6 +53,7 @@ pub(crate) struct Kept {
 
 impl PhysicalOptimizerRule for RowSelections {
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = elements::asked_by_scans(plan)?;
         let tie_breaks = tie_break::of_plan(&plan)?;
         let descending = descending(&plan)?;
         let selecting = plan.transform_up(|node| {

@@ -33,6 +33,7 @@ use crate::error::{Error, Kind, Result};
 use crate::interruptible::interruptible;
 use crate::leaders::Leaders;
 use crate::like_pattern::LikePattern;
+use crate::list_unnest::ListUnnest;
 use crate::planning::{self, Provider};
 use crate::row_selection::{Kept, RowSelections};
 use crate::run_aggregate::RunAggregate;
@@ -42,6 +43,7 @@ use crate::statistics::Statistics;
 use crate::table::KnownStatistics;
 use crate::tables::{Guard, Open};
 use crate::unnest::UnnestPlanner;
+use crate::unnest_fields::UnnestFields;
 use crate::window_fields::WindowFields;
 use crate::window_sort::WindowSort;
 use crate::{bags, decorrelate, event_json, introspection, join_fields, outer_fields, row_star, shredded};
@@ -130,10 +132,12 @@ impl Session {
             .with_relation_planners(vec![Arc::new(UnnestPlanner)])
             .with_optimizer_rule(Arc::new(WindowFields))
             .with_optimizer_rule(Arc::new(ElementFilter::new()))
+            .with_optimizer_rule(Arc::new(UnnestFields::new()))
             .with_optimizer_rule(Arc::new(DistinctSemiJoin))
             .with_physical_optimizer_rule(Arc::new(Leaders))
             .with_physical_optimizer_rule(Arc::new(WindowSort))
             .with_physical_optimizer_rule(Arc::new(BandJoin))
+            .with_physical_optimizer_rule(Arc::new(ListUnnest))
             .with_physical_optimizer_rule(Arc::new(RunAggregate))
             .with_physical_optimizer_rule(Arc::new(RowSelections {
                 kept: Kept {

@@ -24,6 +24,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
 
+use super::lists::Levels;
 use super::out::Out;
 use super::page::{Dictionary, Page};
 use crate::chunk_cache::ChunkCache;
@@ -43,6 +44,7 @@ impl Kind {
             DataType::Utf8View => Some(Self::Text),
             DataType::Boolean => Some(Self::Boolean),
             DataType::Int64 | DataType::Timestamp(TimeUnit::Millisecond, None) => Some(Self::Long),
+            DataType::List(field) if !field.data_type().is_nested() => Self::of(field.data_type()),
             _ => None,
         }
     }
@@ -53,8 +55,12 @@ pub(super) fn is_readable_type(data_type: &DataType) -> bool {
     Kind::of(data_type).is_some()
 }
 
-/// Whether a file's column has values of that type, each row one or none.
+/// Whether a file's column has values of that type, each row one or none, or lists of them.
 pub(super) fn has_type(column: &ColumnDescriptor, data_type: &DataType) -> bool {
+    let (data_type, repetition) = match data_type {
+        DataType::List(field) => (field.data_type(), 1),
+        _ => (data_type, 0),
+    };
     let logical = column.logical_type_ref();
     let same = match data_type {
         DataType::Utf8View => {
@@ -68,7 +74,7 @@ pub(super) fn has_type(column: &ColumnDescriptor, data_type: &DataType) -> bool 
         }
         _ => false,
     };
-    same && column.max_rep_level() == 0
+    same && column.max_rep_level() == repetition
 }
 
 /// Whether a chunk's pages are written in ways that are known here.
@@ -154,7 +160,7 @@ pub(super) struct Column {
     pages: SerializedPageReader<Chunk>,
     data_type: DataType,
     kind: Kind,
-    levels: i16,
+    levels: Levels,
     /// Of the row group.
     rows: usize,
     /// First rows of the pages, where the page index tells.
@@ -201,7 +207,7 @@ impl Column {
             pages: SerializedPageReader::new(Arc::new(source), chunk.metadata, chunk.rows, locations)?,
             data_type: data_type.clone(),
             kind,
-            levels: chunk.metadata.column_descr().max_def_level(),
+            levels: Levels::of(chunk.metadata.column_descr()),
             rows: chunk.rows,
             firsts,
             has_dictionary,
@@ -227,7 +233,7 @@ impl Column {
                 _ => return Err(damaged("a dictionary page is missing")),
             };
         }
-        let mut out = Out::new(self.kind, rows.iter().map(Range::len).sum(), &self.dictionary);
+        let mut out = Out::new(&self.data_type, self.kind, rows.iter().map(Range::len).sum(), &self.dictionary);
         for range in rows {
             let mut at = range.start;
             while at < range.end {
@@ -239,7 +245,7 @@ impl Column {
                 at = end;
             }
         }
-        Ok(out.finish(&self.data_type))
+        out.finish(&self.data_type).ok_or_else(|| damaged("lists and their values do not fit each other"))
     }
 
     /// Goes on to the page that has a row.
@@ -256,7 +262,12 @@ impl Column {
             }
             let page = self.pages.get_next_page()?.ok_or_else(|| damaged("a column chunk ends early"))?;
             let first = self.passed_rows;
-            let count = page.num_values() as usize;
+            // How many rows have lists in a page only the page index tells.
+            let count = match (self.levels.element, next) {
+                (None, _) => page.num_values() as usize,
+                (Some(_), Some(next)) => next - first,
+                (Some(_), None) => return Err(damaged("a page index is missing")),
+            };
             let end = first.checked_add(count).filter(|end| *end <= self.rows && count > 0);
             let end = end.filter(|end| next.is_none_or(|next| next == *end));
             let end =

@@ -11,6 +11,7 @@ use arrow::datatypes::DataType;
 
 use super::column::Kind;
 use super::encoding::Packed;
+use super::lists::OutLists;
 use super::page::Dictionary;
 
 /// An array of text that holds more bytes of its pages than this, and so many times those of its values, gets the values alone: sorts and
@@ -26,6 +27,8 @@ pub(super) struct Out {
     valid: Option<BooleanBufferBuilder>,
     /// The page whose text was handed over last, and the number of its buffer.
     pub(super) block: Option<(usize, u32)>,
+    /// Whose the values are, where rows have lists of them.
+    pub(super) lists: Option<OutLists>,
 }
 
 pub(super) enum Data {
@@ -35,14 +38,16 @@ pub(super) enum Data {
 }
 
 impl Out {
-    pub(super) fn new(kind: Kind, rows: usize, dictionary: &Dictionary) -> Self {
+    /// For values of a type in so many rows.
+    pub(super) fn new(data_type: &DataType, kind: Kind, rows: usize, dictionary: &Dictionary) -> Self {
         let data = match (kind, dictionary) {
             (Kind::Text, Dictionary::Text(_, buffer)) => Data::Text(Vec::with_capacity(rows), vec![buffer.clone()]),
             (Kind::Text, _) => Data::Text(Vec::with_capacity(rows), Vec::new()),
             (Kind::Boolean, _) => Data::Boolean(BooleanBufferBuilder::new(rows)),
             (Kind::Long, _) => Data::Long(Vec::with_capacity(rows)),
         };
-        Self { data, rows: 0, valid: None, block: None }
+        let lists = matches!(data_type, DataType::List(_)).then(|| OutLists::new(rows));
+        Self { data, rows: 0, valid: None, block: None, lists }
     }
 
     /// So many rows have values, which are handed over next.
@@ -94,7 +99,16 @@ impl Out {
         }
     }
 
-    pub(super) fn finish(self, data_type: &DataType) -> ArrayRef {
+    /// `None` where lists and values do not fit each other.
+    pub(super) fn finish(mut self, data_type: &DataType) -> Option<ArrayRef> {
+        match (self.lists.take(), data_type) {
+            (Some(lists), DataType::List(field)) => lists.finish(self.values(field.data_type()), field),
+            (None, _) => Some(self.values(data_type)),
+            _ => None,
+        }
+    }
+
+    fn values(self, data_type: &DataType) -> ArrayRef {
         let nulls = self.valid.map(|mut valid| NullBuffer::new(valid.finish()));
         match self.data {
             Data::Text(views, buffers) => {

@@ -14,6 +14,7 @@ use parquet::column::page::Page as ParquetPage;
 
 use super::column::Kind;
 use super::encoding::{Packed, Stretch, lengths, stretches};
+use super::lists::{Levels, Lists};
 use super::out::{Data, Out};
 
 /// A chunk's dictionary.
@@ -82,14 +83,16 @@ fn delta_spans(page: &[u8], count: usize) -> Option<(Vec<Span>, bool)> {
 pub(super) struct Page {
     /// Of the row group.
     pub(super) rows: Range<usize>,
+    /// What values are whose, where rows have lists of them.
+    lists: Option<Lists>,
     validity: Validity,
     values: Values,
     /// Which page of its chunk it is.
     number: usize,
 }
 
-/// Which rows have a value.
-enum Validity {
+/// Which rows have a value, or which elements of lists.
+pub(super) enum Validity {
     All,
     None,
     /// A bit each row, and how many have one before each 64th.
@@ -134,35 +137,58 @@ impl Page {
     pub(super) fn parse(
         page: ParquetPage,
         rows: Range<usize>,
-        max_level: i16,
+        levels: Levels,
         kind: Kind,
         number: usize,
     ) -> Option<Self> {
-        let (levels, values, encoding) = match page {
-            ParquetPage::DataPage { buf, encoding, def_level_encoding, .. } if max_level > 0 => {
-                if def_level_encoding != Encoding::RLE {
-                    return None;
-                }
-                let length = u32::from_le_bytes(*buf.first_chunk::<4>()?) as usize;
-                let end = length.checked_add(4).filter(|end| *end <= buf.len())?;
-                (buf.slice(4..end), buf.slice(end..), encoding)
+        let entries = page.num_values() as usize;
+        let (repetition, definition, values, encoding) = match page {
+            ParquetPage::DataPage { buf, encoding, def_level_encoding, rep_level_encoding, .. } => {
+                let mut rest = buf;
+                let mut levels_of = |some: bool, encoding| match some {
+                    true if encoding != Encoding::RLE => None,
+                    true => {
+                        let length = u32::from_le_bytes(*rest.first_chunk::<4>()?) as usize;
+                        let end = length.checked_add(4).filter(|end| *end <= rest.len())?;
+                        let levels = rest.slice(4..end);
+                        rest = rest.slice(end..);
+                        Some(levels)
+                    }
+                    false => Some(Bytes::new()),
+                };
+                let repetition = levels_of(levels.element.is_some(), rep_level_encoding)?;
+                let definition = levels_of(levels.value > 0, def_level_encoding)?;
+                (repetition, definition, rest, encoding)
             }
-            ParquetPage::DataPage { buf, encoding, .. } => (Bytes::new(), buf, encoding),
             ParquetPage::DataPageV2 { buf, encoding, def_levels_byte_len, rep_levels_byte_len, .. } => {
                 let start = rep_levels_byte_len as usize;
                 let end = start.checked_add(def_levels_byte_len as usize).filter(|end| *end <= buf.len())?;
-                (buf.slice(start..end), buf.slice(end..), encoding)
+                (buf.slice(..start), buf.slice(start..end), buf.slice(end..), encoding)
             }
             ParquetPage::DictionaryPage { .. } => return None,
         };
-        let (validity, present) = Validity::parse(&levels, max_level, rows.len())?;
+        let (lists, (validity, present)) = match levels.element {
+            Some(element) => {
+                let levels = (levels.value, element);
+                let (lists, validity, present) = Lists::parse(&repetition, &definition, levels, entries, rows.len())?;
+                (Some(lists), (validity, present))
+            }
+            None => (None, Validity::parse(&definition, levels.value, rows.len())?),
+        };
         let values = Values::parse(values, encoding, present, kind)?;
-        Some(Self { rows, validity, values, number })
+        Some(Self { rows, lists, validity, values, number })
     }
 
     /// Hands over the values of some rows of the page.
     pub(super) fn emit(&mut self, rows: Range<usize>, dictionary: &Dictionary, out: &mut Out) -> Option<()> {
-        let Self { validity, values, number, .. } = self;
+        let Self { lists, validity, values, number, .. } = self;
+        let rows = match lists {
+            Some(lists) => {
+                out.lists.as_mut()?.add(lists, rows.clone())?;
+                lists.elements(rows)?
+            }
+            None => rows,
+        };
         match validity {
             Validity::All => {
                 out.valid(rows.len());
@@ -213,16 +239,20 @@ fn word(bits: &[u8], number: usize) -> u64 {
     }
 }
 
+/// The bits of a level, of levels up to this one.
+pub(super) fn width(max_level: u32) -> u32 {
+    u32::BITS - max_level.leading_zeros()
+}
+
 impl Validity {
     /// Also how many rows have a value.
     fn parse(levels: &[u8], max_level: i16, rows: usize) -> Option<(Self, usize)> {
         let Some(max_level) = u32::try_from(max_level).ok().filter(|level| *level > 0) else {
             return Some((Self::All, rows));
         };
-        let width = u32::BITS - max_level.leading_zeros();
         let mut bits = BooleanBufferBuilder::new(0);
         // Pages with values in all rows, or in none, are one stretch.
-        for stretch in stretches(levels, width, rows) {
+        for stretch in stretches(levels, width(max_level), rows) {
             match stretch? {
                 Stretch::Repeated(level, count) if count == rows => {
                     return Some(if level == max_level { (Self::All, rows) } else { (Self::None, 0) });
@@ -241,7 +271,11 @@ impl Validity {
                 },
             }
         }
-        let bits = bits.finish();
+        Some(Self::of(bits.finish()))
+    }
+
+    /// Also how many have a value.
+    pub(super) fn of(bits: BooleanBuffer) -> (Self, usize) {
         let mut present = 0;
         let words = (0..bits.len().div_ceil(64)).map(|number| {
             let before = present;
@@ -249,11 +283,11 @@ impl Validity {
             before as u32
         });
         let before = words.collect();
-        Some(match present {
+        match present {
             0 => (Self::None, 0),
-            _ if present == rows => (Self::All, rows),
+            _ if present == bits.len() => (Self::All, present),
             _ => (Self::Some(bits, before), present),
-        })
+        }
     }
 }
 

@@ -27,9 +27,10 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::ParquetMetaData;
 
-use super::column::{ChunkOf, Column};
+use super::column::ChunkOf;
 use super::expressions::{Expressions, Leaf};
 use super::ranges::Ranges;
+use super::reader::Reader;
 use super::top::Top;
 use super::{ColumnScan, Counts, FEW, FileColumns, Filter, Part, Place, Select, Selected};
 use crate::chunk_cache::ChunkCache;
@@ -82,12 +83,12 @@ struct Group {
     /// Of these the filter has not been asked yet.
     left: Ranges,
     /// For each place of the filter.
-    filter: Vec<Vec<Column>>,
+    filter: Vec<Vec<Reader>>,
     /// These are wanted.
     chosen: Ranges,
     /// Whether these are the first by time alone already.
     topped: bool,
-    output: Option<Vec<Column>>,
+    output: Option<Vec<Reader>>,
 }
 
 impl Rows {
@@ -223,22 +224,22 @@ impl Rows {
         }
     }
 
-    fn open(&self, expressions: &Expressions, columns: &[usize], group: &Group, dense: bool) -> Result<Vec<Column>> {
+    fn open(&self, expressions: &Expressions, columns: &[usize], group: &Group, dense: bool) -> Result<Vec<Reader>> {
         let metadata = self.footer.row_group(group.number);
         let pages = self.footer.offset_index().and_then(|index| index.get(group.number));
         let open = |(leaf, column): (&Leaf, &usize)| {
-            let chunk = ChunkOf {
+            let chunk = |column: usize| ChunkOf {
                 file: &self.file,
                 name: &self.name,
                 size: self.size,
-                metadata: metadata.column(*column),
-                pages: pages.and_then(|pages| pages.get(*column)).map(|pages| pages.page_locations.as_slice()),
+                metadata: metadata.column(column),
+                pages: pages.and_then(|pages| pages.get(column)).map(|pages| pages.page_locations.as_slice()),
                 rows: group.rows,
                 dense,
                 cache: &self.cache,
                 read: &self.counts.bytes,
             };
-            Column::open(&chunk, leaf.field.data_type()).map_err(|error| self.named(error, leaf))
+            Reader::open(leaf.field.data_type(), *column, chunk).map_err(|error| self.named(error, leaf))
         };
         expressions.leaves.iter().zip(columns).filter(|(leaf, _)| !leaf.foreign).map(open).collect()
     }
@@ -266,14 +267,14 @@ impl Rows {
         DataFusionError::from(error).context(format!("reading column `{}` of `{}`", leaf.path.join("."), self.name))
     }
 
-    fn read(&self, expressions: &Expressions, columns: &mut [Column], rows: &[Range<usize>]) -> Result<Vec<ArrayRef>> {
+    fn read(&self, expressions: &Expressions, columns: &mut [Reader], rows: &[Range<usize>]) -> Result<Vec<ArrayRef>> {
         let leaves = expressions.leaves.iter().zip(columns);
         let leaves = leaves.map(|(leaf, column)| column.read(rows).map_err(|error| self.named(error, leaf)));
         expressions.evaluate(leaves.collect::<Result<_>>()?, rows.iter().map(Range::len).sum())
     }
 
     /// What the scan gives of some rows.
-    fn output(&self, group: &Group, columns: &mut [Column], rows: &[Range<usize>]) -> Result<Vec<ArrayRef>> {
+    fn output(&self, group: &Group, columns: &mut [Reader], rows: &[Range<usize>]) -> Result<Vec<ArrayRef>> {
         let output = &self.scan.output;
         let places = output.leaves.iter().zip(&self.columns.output);
         let foreign: Vec<usize> = places.filter(|(leaf, _)| leaf.foreign).map(|(_, place)| *place).collect();
