@@ -169,8 +169,6 @@ def main():
         return engines.child(arguments.job, lambda job: ENGINES[job["engine"]](job))
     wanted, python = engines.resolve(parser, arguments)
     counted = count(arguments.corpus)
-    if arguments.scratch:
-        os.makedirs(arguments.scratch, exist_ok=True)
     with engines.view(arguments.corpus, arguments.scratch) as view:
         results = {engine: [] for engine in wanted}
         for _ in range(arguments.runs):

@@ -114,4 +114,6 @@ def resolve(parser, arguments, names=NAMES):
             parser.error("--cloudtarn must name the program, or leave it out of --engines")
         arguments.cloudtarn = str(Path(shutil.which(arguments.cloudtarn)).resolve())
     arguments.corpus = arguments.corpus.resolve()
+    if arguments.scratch:
+        arguments.scratch.mkdir(parents=True, exist_ok=True)
     return wanted, interpreter(arguments.cache, [e for e in wanted if e != "cloudtarn"])
