@@ -2,7 +2,7 @@
 //!
 //! * text with a timestamp: the text is parsed ([`crate::instant`]);
 //! * a timestamp with one that has a zone: as UTC, on the constant's side, so that files are still pruned;
-//! * a floating-point number in BETWEEN or IN: as its `<=` and `=`, to which NaN is nothing ([`crate::operators`]);
+//! * a floating-point number in BETWEEN or IN, and a row in BETWEEN: as its `<=` and `=`, which are ours ([`crate::operators`]);
 //! * text with `true` or `false` (`sessionCredentialFromConsole = true`): as text;
 //! * `LIKE` on a map: on its JSON text;
 //! * times in one query of a union and text in another: all as text.
@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
+use cloudtarn_functions::types::is_row;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::error::Result;
@@ -105,7 +106,7 @@ impl Coercion {
                     return Ok(Transformed::no(Expr::Between(b)));
                 };
                 if let Some(at_most) = &self.at_most
-                    && [&of, &low, &high].into_iter().any(DataType::is_floating)
+                    && [&of, &low, &high].into_iter().any(|t| t.is_floating() || is_row(t))
                     && !b.expr.is_volatile()
                 {
                     let within = at_most.call(vec![*b.low, *b.expr.clone()]).and(at_most.call(vec![*b.expr, *b.high]));

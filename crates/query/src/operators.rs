@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
+use cloudtarn_functions::types::is_row;
 use datafusion::common::{Column, DFSchema, ScalarValue, TableReference};
 use datafusion::error::Result;
 use datafusion::execution::SessionState;
@@ -45,10 +46,10 @@ impl Operators {
     }
 }
 
-/// The function that compares what Arrow's kernels compare otherwise than Trino: arrays and maps, where a NULL inside makes
-/// the answer NULL, and floating-point numbers, where NaN equals nothing.
+/// The function that compares what Arrow's kernels compare otherwise than Trino: arrays, maps and rows, where a NULL inside
+/// makes the answer NULL, and floating-point numbers, where NaN equals nothing.
 ///
-/// Numbers of two relations are left to the kernels: joins know nothing but operators.
+/// Rows and numbers of two relations are left to the kernels: joins know nothing but operators.
 fn comparison(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<&'static str> {
     let name = match expr.op {
         BinaryOperator::Eq => "$equal",
@@ -62,7 +63,8 @@ fn comparison(expr: &RawBinaryExpr, schema: &DFSchema) -> Option<&'static str> {
     let (left, right) = (expr.left.get_type(schema).ok()?, expr.right.get_type(schema).ok()?);
     let nested = |t: &DataType| matches!(t, DataType::List(_) | DataType::Map(..));
     let floats = (left.is_floating() && right.is_numeric()) || (left.is_numeric() && right.is_floating());
-    ((nested(&left) && nested(&right)) || (floats && !of_two_relations(&expr.left, &expr.right))).then_some(name)
+    let alone = || !of_two_relations(&expr.left, &expr.right);
+    ((nested(&left) && nested(&right)) || ((floats || (is_row(&left) && is_row(&right))) && alone())).then_some(name)
 }
 
 fn of_two_relations(left: &Expr, right: &Expr) -> bool {
