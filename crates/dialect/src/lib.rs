@@ -56,6 +56,9 @@ pub struct Parsed {
     pub written: std::collections::HashMap<String, String>,
     /// Hidden columns that the statement names: `$path`, `$version`, `$record`.
     pub hidden: Vec<String>,
+    /// The statement and its parameters in lower case, where no column is wanted that is not named in it: no star but that of
+    /// `count(*)`, no `TABLE`, no natural join.
+    pub names_in: Option<String>,
 }
 
 /// Nesting of expressions and queries above which a statement is refused.
@@ -79,13 +82,14 @@ pub fn parse_with(sql: &str, parameters: &[String]) -> Result<Parsed> {
     let dialect = grammar::Trino;
     let tokens = tokens::read(&dialect, sql, parameters)?;
     let (written, hidden, row_aliases) = (tokens.written, tokens.hidden, tokens.row_aliases);
+    let names_in = tokens.names_in;
     let end = tokens.tokens.last().map(|t| t.span.end);
     let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
     let mut statement = grammar::statement(&mut parser).map_err(|e| e.or_at(end))?;
     let names = output::names(&statement, &written);
     named_queries::tell_apart(&mut statement);
     lower::lower(&mut statement, &hidden, &row_aliases)?;
-    Ok(Parsed { statement, names, written, hidden })
+    Ok(Parsed { statement, names, written, hidden, names_in })
 }
 
 /// The same statement with items beside a `*` named apart from the columns that the star stands for; for the planner, which

@@ -102,3 +102,21 @@ proptest! {
         let _ = parse(&format!("SELECT {text}"));
     }
 }
+
+#[test]
+fn it_is_known_which_statements_name_all_columns_that_they_want() {
+    let names_in = |sql| parse(sql).unwrap().names_in;
+    assert_eq!(names_in("SELECT eventName, count( * ) FROM T").as_deref(), Some("select eventname, count( * ) from t"));
+    let with = crate::parse_with("SELECT json_extract(eventJson, ?) FROM t", &["$.ERRORCODE".to_owned()]).unwrap();
+    assert!(with.names_in.unwrap().contains("errorcode"));
+    for sql in [
+        "SELECT * FROM t",
+        "SELECT t.*, count(*) FROM t",
+        "SELECT eventName FROM (SELECT * FROM t)",
+        "SELECT 2 * count(*) FROM t",
+        "TABLE t",
+        "SELECT eventName FROM t NATURAL JOIN u",
+    ] {
+        assert_eq!(names_in(sql), None, "{sql}");
+    }
+}

@@ -22,6 +22,8 @@ pub(crate) struct Tokens {
     pub(crate) hidden: Vec<String>,
     /// Names of the columns that stars over rows give.
     pub(crate) row_aliases: Aliases,
+    /// As in [`crate::Parsed`].
+    pub(crate) names_in: Option<String>,
 }
 
 /// Reads `sql`, with `parameters` in the places of its question marks.
@@ -30,6 +32,10 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str, parameters: &[String]) -> R
         Tokenizer::new(dialect, sql).tokenize_with_location().map_err(|e| Error::syntax(e.location, e.message))?;
     let mut raw = raw.into_iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect::<Vec<_>>();
     parameters::bind(&mut raw, parameters)?;
+    let names_in = names_its_columns(&raw).then(|| {
+        let parts = std::iter::once(sql).chain(parameters.iter().map(String::as_str));
+        parts.map(str::to_lowercase).collect::<Vec<_>>().join("\n")
+    });
     let row_aliases = row_star::take_aliases(&mut raw);
     limit_paths(&raw)?;
     limit_queries(&raw)?;
@@ -40,7 +46,26 @@ pub(crate) fn read(dialect: &dyn Dialect, sql: &str, parameters: &[String]) -> R
     }
     let named = |name: &&str| tokens.iter().any(|t| matches!(&t.token, Token::Word(w) if w.value == **name));
     let hidden = HIDDEN.iter().filter(|n| named(n)).map(|n| (*n).to_owned()).collect();
-    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden, row_aliases })
+    Ok(Tokens { tokens: parenthesize_values(&tokens), written, hidden, row_aliases, names_in })
+}
+
+/// Whether a statement names every column that it wants of its tables.
+fn names_its_columns(tokens: &[TokenWithSpan]) -> bool {
+    let token = |index: usize| tokens.get(index).map(|t| &t.token);
+    let keyword = |index: usize| match token(index) {
+        Some(Token::Word(w)) if w.quote_style.is_none() => Some(w.keyword),
+        _ => None,
+    };
+    let counts = |star: usize| {
+        star >= 2
+            && matches!(token(star - 1), Some(Token::LParen))
+            && matches!(token(star - 2), Some(Token::Word(w)) if w.value.eq_ignore_ascii_case("count"))
+    };
+    (0..tokens.len()).all(|index| match &tokens[index].token {
+        Token::Mul => counts(index),
+        Token::Word(_) => !matches!(keyword(index), Some(Keyword::TABLE | Keyword::NATURAL)),
+        _ => true,
+    })
 }
 
 /// Fields in a row that a path may name; Lake's deepest path has four. The parser tries each field in two ways when a

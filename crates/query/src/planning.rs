@@ -39,7 +39,8 @@ impl<'a> Provider<'a> {
         let own: Arc<dyn ExprPlanner> = Arc::new(Operators::new(state, parsed.written.clone()));
         let expr_planners = std::iter::once(own).chain(state.expr_planners().iter().cloned()).collect();
         let statistics = state.config().get_extension::<KnownStatistics>();
-        Self { state, guard, tables: Tables::new(store, guard, parsed.hidden.clone(), statistics), expr_planners }
+        let tables = Tables::new(store, guard, parsed.hidden.clone(), parsed.names_in.clone(), statistics);
+        Self { state, guard, tables, expr_planners }
     }
 
     /// The event data stores that planning has met.

@@ -222,6 +222,22 @@ impl Session {
         guard: &dyn Guard,
         parsed: &Parsed,
     ) -> Result<(LogicalPlan, Vec<EventDataStore>)> {
+        match self.plan_over(state, guard, parsed) {
+            // Over all columns an error can say which was meant.
+            Err(_) if parsed.names_in.is_some() => {
+                self.plan_over(state, guard, &Parsed { names_in: None, ..parsed.clone() })
+            }
+            planned => planned,
+        }
+    }
+
+    /// The same over tables with the columns that the statement names, if it names all.
+    fn plan_over(
+        &self,
+        state: &SessionState,
+        guard: &dyn Guard,
+        parsed: &Parsed,
+    ) -> Result<(LogicalPlan, Vec<EventDataStore>)> {
         let mut stores = Vec::new();
         let mut plan = |parsed: &Parsed| {
             let provider = Provider::new(state, self.store.as_ref(), guard, parsed);

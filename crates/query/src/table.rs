@@ -39,30 +39,42 @@ const TIME: &str = "eventtime";
 /// Data files whose statistics are kept.
 const MOST_KNOWN: usize = 10_000;
 
-/// Statistics of data files, as earlier statements of a session have met them: of the shown columns, and of them with some hidden.
+/// Statistics of data files, as earlier statements of a session have met them.
 #[derive(Debug, Default)]
 pub(crate) struct KnownStatistics {
-    of: Mutex<HashMap<FileColumns, Arc<Statistics>>>,
+    of: Mutex<Known>,
 }
 
-/// A data file, and the hidden columns that it is asked for.
-type FileColumns = (PathBuf, Vec<String>);
+#[derive(Debug, Default)]
+struct Known {
+    /// By the columns that the table had, then by file.
+    of: HashMap<Vec<String>, HashMap<PathBuf, Arc<Statistics>>>,
+    files: usize,
+}
 
 impl KnownStatistics {
-    fn of(&self, file: &DataFile, schema: &Schema) -> Arc<Statistics> {
-        let hidden = schema.fields().iter().map(|field| field.name()).filter(|name| name.starts_with(HIDDEN));
-        let key = (file.path.clone(), hidden.cloned().collect());
-        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = of.get(&key) {
-            return Arc::clone(found);
-        }
+    /// Of each of these files, for the columns of `schema`.
+    fn of(&self, files: &[Arc<DataFile>], schema: &Schema) -> Vec<Arc<Statistics>> {
+        let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let mut known = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         // Compaction replaces files for good: what has not been asked for since is not kept forever.
-        if of.len() >= MOST_KNOWN {
-            of.clear();
+        if known.files >= MOST_KNOWN {
+            *known = Known::default();
         }
-        let found = Arc::new(statistics(file, schema));
-        of.insert(key, Arc::clone(&found));
-        found
+        let of = known.of.entry(columns).or_default();
+        let before = of.len();
+        let statistics = files.iter().map(|file| match of.get(&file.path) {
+            Some(found) => Arc::clone(found),
+            None => {
+                let found = Arc::new(statistics(file, schema));
+                of.insert(file.path.clone(), Arc::clone(&found));
+                found
+            }
+        });
+        let statistics = statistics.collect();
+        let new = of.len() - before;
+        known.files += new;
+        statistics
     }
 }
 
@@ -80,21 +92,32 @@ pub(crate) struct EventTable {
 impl EventTable {
     /// The table of a snapshot. Of the hidden columns it has those that the statement names, so that `SELECT *` does not
     /// show the others; none for a reader who may not see every event, since they tell where in a log file an event
-    /// stood.
-    pub(crate) fn new(snapshot: Snapshot, named: &[String], rows: Rows, known: Option<Arc<KnownStatistics>>) -> Self {
+    /// stood. Of the shown columns it has those that may be wanted, as `is_named` tells: planning takes the longer the more there are.
+    pub(crate) fn new(
+        snapshot: Snapshot,
+        hidden: &[String],
+        is_named: &dyn Fn(&str) -> bool,
+        rows: Rows,
+        known: Option<Arc<KnownStatistics>>,
+    ) -> Self {
         let file_schema = snapshot.store.category.file_schema();
-        let shown = |name: &String| !name.starts_with(HIDDEN) || (named.contains(name) && rows == Rows::All);
+        let shown = |name: &String| match name.starts_with(HIDDEN) {
+            true => hidden.contains(name) && rows == Rows::All,
+            // Who may see some events only is told them by columns that the statement need not name.
+            false => rows != Rows::All || name == TIME || is_named(name),
+        };
         let fields: Vec<_> = file_schema.fields().iter().filter(|field| shown(field.name())).cloned().collect();
         let schema = Arc::new(Schema::new(fields));
         let mut schemas = FileSchemas { whole: file_schema, of: HashMap::new() };
+        let statistics = match &known {
+            Some(known) => known.of(&snapshot.files, &schema),
+            None => snapshot.files.iter().map(|file| Arc::new(statistics(file, &schema))).collect(),
+        };
         let files = snapshot
             .files
             .iter()
-            .map(|file| {
-                let statistics = match &known {
-                    Some(known) => known.of(file, &schema),
-                    None => Arc::new(statistics(file, &schema)),
-                };
+            .zip(statistics)
+            .map(|(file, statistics)| {
                 let mut listed = PartitionedFile::new(file.path.to_string_lossy(), file.bytes)
                     .with_statistics(Arc::clone(&statistics))
                     .with_extension(Arc::clone(file))
@@ -121,8 +144,9 @@ impl EventTable {
     /// The same table with some more of the hidden columns.
     pub(crate) fn with_hidden(&self, more: &[String]) -> Self {
         let hidden = self.schema.fields().iter().map(|field| field.name()).filter(|name| name.starts_with(HIDDEN));
-        let named: Vec<String> = hidden.chain(more).cloned().collect();
-        Self::new(self.snapshot.clone(), &named, self.rows.clone(), self.known.clone())
+        let hidden: Vec<String> = hidden.chain(more).cloned().collect();
+        let is_named = |name: &str| self.schema.field_with_name(name).is_ok();
+        Self::new(self.snapshot.clone(), &hidden, &is_named, self.rows.clone(), self.known.clone())
     }
 
     /// Where the columns do not tell what the records say; `None` for a reader who may not see every event, as it tells of

@@ -14,7 +14,7 @@ use crate::system;
 use crate::table::{EventTable, KnownStatistics};
 
 /// Decides for a reader what a name in FROM means, and which of its events the reader may see. Asked once a name and
-/// statement.
+/// statement, and again where the statement cannot be planned.
 pub trait Guard: Send + Sync {
     /// The event data store of that name: a UUID, ARN, name or placeholder; and which events of it.
     ///
@@ -49,6 +49,8 @@ pub(crate) struct Tables<'a> {
     guard: &'a dyn Guard,
     /// Hidden columns that the statement names.
     hidden: Vec<String>,
+    /// Where all columns are named that the statement wants.
+    names_in: Option<String>,
     found: Mutex<HashMap<String, Found>>,
     statistics: Option<Arc<KnownStatistics>>,
 }
@@ -61,9 +63,10 @@ impl<'a> Tables<'a> {
         store: Option<&'a Store>,
         guard: &'a dyn Guard,
         hidden: Vec<String>,
+        names_in: Option<String>,
         statistics: Option<Arc<KnownStatistics>>,
     ) -> Self {
-        Self { store, guard, hidden, found: Mutex::default(), statistics }
+        Self { store, guard, hidden, names_in, found: Mutex::default(), statistics }
     }
 
     /// The event data stores that were found, by id.
@@ -88,8 +91,9 @@ impl<'a> Tables<'a> {
         let (event_data_store, rows) =
             self.guard.open(store, name).map_err(|error| DataFusionError::External(Box::new(error)))?;
         let snapshot = store.snapshot(&event_data_store).map_err(|error| exec_datafusion_err!("{error}"))?;
-        let table =
-            provider_as_source(Arc::new(EventTable::new(snapshot, &self.hidden, rows, self.statistics.clone())));
+        let is_named = |name: &str| self.names_in.as_ref().is_none_or(|text| text.contains(name));
+        let table = EventTable::new(snapshot, &self.hidden, &is_named, rows, self.statistics.clone());
+        let table = provider_as_source(Arc::new(table));
         found.insert(name.to_owned(), (Arc::clone(&table), event_data_store));
         Ok(table)
     }
