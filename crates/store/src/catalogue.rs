@@ -1,5 +1,7 @@
 //! `catalog.db`: SQLite in WAL mode.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -202,7 +204,7 @@ impl Catalogue {
         let transaction = self.connection.unchecked_transaction()?;
         let sql = "SELECT coalesce(max(id), 0) FROM snapshot";
         let id: i64 = transaction.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
-        let mut files: Vec<Arc<DataFile>> = Vec::new();
+        let mut known: Cow<'_, [Arc<DataFile>]> = Cow::Borrowed(&[]);
         if let Some(before) = before {
             if before.id == id {
                 return Ok(Snapshot { lease, ..before.clone() });
@@ -211,16 +213,20 @@ impl Catalogue {
             let mut statement = transaction.prepare_cached(sql)?;
             let gone = statement.query_map([before.id], |row| row.get::<_, String>(0))?;
             let gone = gone.map(|path| Ok(self.root.join(path?))).collect::<Result<HashSet<PathBuf>>>()?;
-            files.extend(before.files.iter().filter(|file| gone.is_empty() || !gone.contains(&file.path)).cloned());
+            known = match gone.is_empty() {
+                true => Cow::Borrowed(&before.files),
+                false => before.files.iter().filter(|file| !gone.contains(&file.path)).cloned().collect(),
+            };
         }
         let sql = "SELECT path, bytes, rows, json_bytes, min_time, max_time, columns FROM data_file
                    WHERE event_data_store = ?1 AND first > ?2 AND last IS NULL";
         let mut statement = transaction.prepare_cached(sql)?;
         let mut rows = statement.query(params![store.id, before.map_or(0, |before| before.id)])?;
+        let mut new: Vec<Arc<DataFile>> = Vec::new();
         while let Some(row) = rows.next()? {
             let count = |index| row.get::<_, i64>(index).map(|n| n.max(0) as u64);
             let columns = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
-            files.push(Arc::new(DataFile {
+            new.push(Arc::new(DataFile {
                 path: self.root.join(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?),
                 bytes: count(1)?,
                 rows: count(2)?,
@@ -229,8 +235,8 @@ impl Catalogue {
                 columns: Columns::of_catalogue(store.category, columns),
             }));
         }
-        // Stable, as that is quick where most are in order.
-        files.sort_by(|left, right| left.times.cmp(&right.times).then_with(|| left.path.cmp(&right.path)));
+        new.sort_by(|left, right| in_time(left, right));
+        let files = put_among(&known, new);
         let deviations = deviations::of_store(&transaction, &self.root.join(FILE), &store.id)?.into();
         Ok(Snapshot { id, store: store.clone(), files: files.into(), deviations, oldest: None, lease })
     }
@@ -382,6 +388,24 @@ fn is_read_only(error: &rusqlite::Error) -> bool {
 
 fn format(connection: &Connection) -> Result<i64> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn in_time(left: &DataFile, right: &DataFile) -> Ordering {
+    left.times.cmp(&right.times).then_with(|| left.path.cmp(&right.path))
+}
+
+/// Files in the order of time, and among them others that are. Of the files that were there few are looked at: a store has many.
+fn put_among(known: &[Arc<DataFile>], others: Vec<Arc<DataFile>>) -> Vec<Arc<DataFile>> {
+    let mut all = Vec::with_capacity(known.len() + others.len());
+    let mut rest = known;
+    for other in others {
+        let (before, after) = rest.split_at(rest.partition_point(|file| in_time(file, &other).is_le()));
+        all.extend_from_slice(before);
+        all.push(other);
+        rest = after;
+    }
+    all.extend_from_slice(rest);
+    all
 }
 
 fn insert_data_files(
