@@ -57,7 +57,7 @@ pub struct Parsed {
     /// Hidden columns that the statement names: `$path`, `$version`, `$record`.
     pub hidden: Vec<String>,
     /// The statement and its parameters in lower case, where no column is wanted that is not named in it: no star but that of
-    /// `count(*)`, no `TABLE`, no natural join.
+    /// `count(*)`, no `TABLE`, no natural join, no columns that go by their places.
     pub names_in: Option<String>,
 }
 
@@ -86,6 +86,7 @@ pub fn parse_with(sql: &str, parameters: &[String]) -> Result<Parsed> {
     let end = tokens.tokens.last().map(|t| t.span.end);
     let mut parser = Parser::new(&dialect).with_recursion_limit(DEPTH).with_tokens_with_locations(tokens.tokens);
     let mut statement = grammar::statement(&mut parser).map_err(|e| e.or_at(end))?;
+    let names_in = names_in.filter(|_| !relations::renames_by_place(&statement));
     let names = output::names(&statement, &written);
     named_queries::tell_apart(&mut statement);
     lower::lower(&mut statement, &hidden, &row_aliases)?;

@@ -1,8 +1,10 @@
-//! FROM: samples and UNNEST in outer joins.
+//! FROM: samples, UNNEST in outer joins, columns that are named by their places.
+
+use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Join, JoinOperator, SelectItem, SetExpr, TableAlias, TableFactor, TableSampleKind,
-    TableWithJoins, WildcardAdditionalOptions,
+    BinaryOperator, Expr, Join, JoinOperator, SelectItem, SetExpr, Statement, TableAlias, TableFactor, TableSampleKind,
+    TableWithJoins, Visit, Visitor, WildcardAdditionalOptions,
 };
 
 use crate::error::{Error, Result};
@@ -22,6 +24,22 @@ pub(crate) fn prepare(table: &mut TableWithJoins) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether columns of a table are given other names by their places: `FROM t AS u (a, b)`.
+pub(crate) fn renames_by_place(statement: &Statement) -> bool {
+    struct Renamed;
+    impl Visitor for Renamed {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, relation: &TableFactor) -> ControlFlow<()> {
+            match relation {
+                TableFactor::Table { alias: Some(alias), .. } if !alias.columns.is_empty() => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    statement.visit(&mut Renamed).is_break()
 }
 
 /// `relation AS t` → `(SELECT * FROM relation) AS t`, with the filter that `filter` makes of it.

@@ -116,6 +116,8 @@ fn it_is_known_which_statements_name_all_columns_that_they_want() {
         "SELECT 2 * count(*) FROM t",
         "TABLE t",
         "SELECT eventName FROM t NATURAL JOIN u",
+        "SELECT x FROM t AS u (x)",
+        "SELECT eventName FROM t WHERE EXISTS (SELECT x FROM t AS u (x))",
     ] {
         assert_eq!(names_in(sql), None, "{sql}");
     }
