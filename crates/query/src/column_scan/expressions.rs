@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
+use cloudtarn_functions::types::array_of;
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::physical_expr::expressions::{Column as ColumnExpr, Literal};
@@ -16,7 +17,6 @@ use super::reader::{columns_of, keys_of};
 use crate::element_filter::ELEMENT_HAS;
 use crate::row_selection::leaf;
 use crate::unnest_fields::ELEMENT_FIELD;
-use cloudtarn_functions::types::array_of;
 
 /// A column of the table, by its path.
 #[derive(Debug, Clone, PartialEq)]

@@ -57,6 +57,10 @@ impl Lists {
             }
         }
         let inner = inner.finish();
+        // Each list begins once, in this page; and nothing is asked of memory for more of them than there are rows.
+        if entries - inner.count_set_bits() != rows || (entries > 0 && inner.value(0)) {
+            return None;
+        }
         let mut starts = Vec::with_capacity(rows + 1);
         let mut valid = BooleanBufferBuilder::new(rows);
         let mut present = BooleanBufferBuilder::new(entries);
@@ -64,12 +68,12 @@ impl Lists {
         for stretch in stretches(definition, width(value), entries) {
             match stretch? {
                 Stretch::Repeated(level, count) if level < element => {
-                    starts.resize(starts.len() + count, present.len() as u32);
-                    valid.append_n(count, level + 1 == element);
                     // Nothing continues an empty list or none.
                     if inner.slice(at, count).has_true() {
                         return None;
                     }
+                    starts.resize(starts.len() + count, present.len() as u32);
+                    valid.append_n(count, level + 1 == element);
                     at += count;
                 }
                 Stretch::Repeated(level, count) => {
@@ -95,10 +99,6 @@ impl Lists {
                     }
                 }
             }
-        }
-        // A list that goes on must have begun in this page.
-        if starts.len() != rows || (entries > 0 && inner.value(0)) {
-            return None;
         }
         starts.push(present.len() as u32);
         let (validity, count) = Validity::of(present.finish());
@@ -140,5 +140,45 @@ impl OutLists {
         let valid = Some(NullBuffer::new(self.valid.finish())).filter(|valid| valid.null_count() > 0);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         Some(Arc::new(ListArray::try_new(Arc::clone(field), offsets, elements, valid).ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A run of `count` times `level`, of at most seven bits.
+    fn run(level: u8, count: usize) -> Vec<u8> {
+        let mut header = count << 1;
+        let mut bytes = Vec::new();
+        while header >= 0x80 {
+            bytes.push((header & 0x7f) as u8 | 0x80);
+            header >>= 7;
+        }
+        bytes.extend([header as u8, level]);
+        bytes
+    }
+
+    fn starts(repetition: &[u8], definition: &[u8], entries: usize, rows: usize) -> Option<Vec<u32>> {
+        Lists::parse(repetition, definition, (3, 2), entries, rows).map(|(lists, _, _)| lists.starts)
+    }
+
+    #[test]
+    fn lists_begin_where_rows_do() {
+        let continued = [run(0, 1), run(1, 2), run(0, 1)].concat();
+        assert_eq!(starts(&continued, &run(3, 4), 4, 2), Some(vec![0, 3, 4]));
+        assert_eq!(starts(&run(0, 3), &[run(3, 1), run(0, 1), run(1, 1)].concat(), 3, 3), Some(vec![0, 1, 1, 1]));
+        assert_eq!(starts(&continued, &run(3, 4), 4, 3), None, "two rows are not three");
+        assert_eq!(starts(&run(1, 1), &run(3, 1), 1, 0), None, "nothing goes on that did not begin");
+        assert_eq!(starts(&continued, &run(1, 4), 4, 2), None, "an empty list does not go on");
+    }
+
+    #[test]
+    fn a_page_that_says_it_has_more_lists_than_rows_is_damaged() {
+        for level in [0, 1, 3] {
+            assert_eq!(starts(&run(0, 1 << 26), &run(level, 1 << 26), 1 << 26, 3), None);
+        }
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, MapArray, StructArray};
 use arrow::datatypes::{DataType, FieldRef, Fields};
+use cloudtarn_functions::types::array_of;
 use parquet::errors::{ParquetError, Result};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::column::{ChunkOf, Column, has_type};
-use cloudtarn_functions::types::array_of;
 
 /// Reads a column of a row group from its first row to its last.
 pub(super) enum Reader {
