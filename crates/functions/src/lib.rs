@@ -19,6 +19,7 @@ mod json_text;
 mod lists;
 mod maps;
 mod pages;
+mod recent;
 mod rows;
 mod scalar;
 mod sql_path;
@@ -32,6 +33,19 @@ use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
 use crate::scalar::Overloads;
+
+/// `count(DISTINCT text)`, which takes little memory and spills what has no room.
+pub mod distinct {
+    use datafusion_expr::AggregateUDF;
+
+    use crate::pages::aggregate;
+    pub use crate::pages::aggregate::Room;
+
+    /// `count`, for one statement alone: all its sets of distinct texts share the room.
+    pub fn count(room: Room) -> AggregateUDF {
+        aggregate::count(room)
+    }
+}
 
 /// What the documentation of one function says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

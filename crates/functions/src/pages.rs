@@ -1,6 +1,6 @@
 //! One module per page of Trino's function reference.
 
-mod aggregate;
+pub(crate) mod aggregate;
 mod array;
 mod binary;
 mod bitwise;

@@ -18,6 +18,7 @@ mod coerce;
 mod column_scan;
 mod data_file;
 mod decorrelate;
+mod distinct_texts;
 mod element_filter;
 mod error;
 mod event_json;

@@ -1,9 +1,11 @@
 //! What DataFusion's planner may see: the tables, the functions, the options.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
 use cloudtarn_dialect::{LAMBDA_CALL, Parsed};
+use cloudtarn_functions::distinct::{Room, count};
 use cloudtarn_store::{EventDataStore, Store};
 use datafusion::catalog::view::ViewTable;
 use datafusion::common::{TableReference, plan_datafusion_err, plan_err};
@@ -17,9 +19,13 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::planner::{NullOrdering, ParserOptions, SqlToRel};
 
 use crate::operators::Operators;
+use crate::session::Limits;
 use crate::system;
 use crate::table::KnownStatistics;
 use crate::tables::{Guard, Tables};
+
+/// The part of a query's memory that distinct texts may take before they go to disk.
+const DISTINCT_SHARE: usize = 4;
 
 /// The planner's view of one session while it plans one statement.
 pub(crate) struct Provider<'a> {
@@ -27,6 +33,8 @@ pub(crate) struct Provider<'a> {
     guard: &'a dyn Guard,
     tables: Tables<'a>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
+    limits: &'a Limits,
+    count: OnceCell<Arc<AggregateUDF>>,
 }
 
 impl<'a> Provider<'a> {
@@ -35,12 +43,13 @@ impl<'a> Provider<'a> {
         store: Option<&'a Store>,
         guard: &'a dyn Guard,
         parsed: &Parsed,
+        limits: &'a Limits,
     ) -> Self {
         let own: Arc<dyn ExprPlanner> = Arc::new(Operators::new(state, parsed.written.clone()));
         let expr_planners = std::iter::once(own).chain(state.expr_planners().iter().cloned()).collect();
         let statistics = state.config().get_extension::<KnownStatistics>();
         let tables = Tables::new(store, guard, parsed.hidden.clone(), parsed.names_in.clone(), statistics);
-        Self { state, guard, tables, expr_planners }
+        Self { state, guard, tables, expr_planners, limits, count: OnceCell::new() }
     }
 
     /// The event data stores that planning has met.
@@ -58,7 +67,7 @@ impl Provider<'_> {
         let store = self.tables.store(name)?;
         let text = system::coverage(store).map_err(|error| plan_datafusion_err!("STORE_ERROR: {error}"))?;
         let parsed = cloudtarn_dialect::parse(&text).map_err(|error| plan_datafusion_err!("{error}"))?;
-        let provider = Provider::new(self.state, Some(store), self.guard, &parsed);
+        let provider = Provider::new(self.state, Some(store), self.guard, &parsed, self.limits);
         let plan = plan(&provider, Statement::Statement(Box::new(parsed.statement)))?;
         Ok(provider_as_source(Arc::new(ViewTable::new(plan, None))))
     }
@@ -120,6 +129,12 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        if name == "count" {
+            return Some(Arc::clone(self.count.get_or_init(|| {
+                let Limits { memory, spill, threads, .. } = self.limits;
+                Arc::new(count(Room::new(memory / DISTINCT_SHARE, spill.clone(), *threads)))
+            })));
+        }
         self.state.aggregate_functions().get(name).cloned()
     }
 

@@ -18,6 +18,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig};
@@ -28,6 +29,7 @@ use crate::band_join::BandJoin;
 use crate::bloom::Blooms;
 use crate::chunk_cache::ChunkCache;
 use crate::coerce::Coercion;
+use crate::distinct_texts::DistinctTexts;
 use crate::element_filter::ElementFilter;
 use crate::error::{Error, Kind, Result};
 use crate::interruptible::interruptible;
@@ -125,10 +127,18 @@ impl Session {
             runtime = runtime.with_temp_file_path(folder);
         }
         let runtime = runtime.build_arc()?;
+        let mut rules = Optimizer::new().rules;
+        for rule in &mut rules {
+            let own = DistinctTexts::default();
+            if rule.name() == own.name() {
+                *rule = Arc::new(own);
+            }
+        }
         let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(Arc::clone(&runtime))
             .with_default_features()
+            .with_optimizer_rules(rules)
             .with_relation_planners(vec![Arc::new(UnnestPlanner)])
             .with_optimizer_rule(Arc::new(WindowFields))
             .with_optimizer_rule(Arc::new(ElementFilter::new()))
@@ -240,7 +250,7 @@ impl Session {
     ) -> Result<(LogicalPlan, Vec<EventDataStore>)> {
         let mut stores = Vec::new();
         let mut plan = |parsed: &Parsed| {
-            let provider = Provider::new(state, self.store.as_ref(), guard, parsed);
+            let provider = Provider::new(state, self.store.as_ref(), guard, parsed, &self.limits);
             let plan = |statement| planning::plan(&provider, Statement::Statement(Box::new(statement)));
             let mut statement = parsed.statement.clone();
             row_star::expand(&mut statement, &plan)?;

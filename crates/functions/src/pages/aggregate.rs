@@ -20,6 +20,9 @@ mod total;
 mod udaf;
 mod winners;
 
+pub use count::Room;
+pub(crate) use count::count;
+
 use datafusion_common::ScalarValue;
 use datafusion_functions_aggregate::bool_and_or::bool_and_udaf;
 use datafusion_functions_aggregate::stddev::stddev_udaf;
@@ -42,7 +45,7 @@ pub(crate) fn functions() -> Functions {
             .retracts(total::retracts)
             .build(),
         array_agg::array_agg(),
-        count::count(),
+        count::count(Room::new(usize::MAX, None, 1)),
         minmax::max(),
         minmax::min(),
         new("max_by", extreme::by_types, extreme::by_state, extreme::make_max_by)

@@ -97,7 +97,7 @@ impl DistinctTexts {
     fn offer(&mut self, texts: &StringViewArray, groups: &[usize], filter: Option<&BooleanArray>, total: usize) {
         let Self { texts: known, order, groups: all } = self;
         *all = total.max(*all);
-        known.offer(texts, groups, filter, true, |pair| order.push(pair));
+        known.offer(texts, groups, filter, true, |_, _| false, |pair| order.push(pair));
     }
 
     /// The texts of the groups that are emitted, and how many each has.

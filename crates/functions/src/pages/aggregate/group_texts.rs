@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, ListArray, StringViewArray};
 use datafusion_common::{HashMap, HashSet};
 use datafusion_expr::EmitTo;
 
+use crate::recent::Recent;
 use crate::runs::Runs;
 
 /// Stands for NULL among the numbers of texts.
@@ -65,19 +66,25 @@ impl GroupTexts {
         number
     }
 
-    /// Takes the text of each row that the filter keeps in the row's group, and NULL if `with_nulls`. What a group did not have
-    /// is `new`.
+    /// How many pairs there are.
+    pub(super) fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Takes the text of each row that the filter keeps in the row's group, and NULL if `with_nulls`; not what is `taken`
+    /// elsewhere. What a group did not have is `new`.
     pub(super) fn offer(
         &mut self,
         texts: &StringViewArray,
         groups: &[usize],
         filter: Option<&BooleanArray>,
         with_nulls: bool,
+        mut taken: impl FnMut(usize, &str) -> bool,
         mut new: impl FnMut(Pair),
     ) {
         let kept = |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         // Like events stand together: text often is that of the row before, and its view the same then.
-        let (mut view, mut number) = (None, 0);
+        let mut recent = Recent::of(texts);
         let mut before = None;
         let take = |row: usize| {
             let pair = if texts.is_null(row) {
@@ -86,10 +93,10 @@ impl GroupTexts {
                 }
                 Pair::new(groups[row], NULL)
             } else {
-                if view != Some(texts.views()[row]) {
-                    view = Some(texts.views()[row]);
-                    number = self.number(texts.value(row));
+                if taken(groups[row], texts.value(row)) {
+                    return;
                 }
+                let number = recent.of_view(texts.views()[row], || self.number(texts.value(row)));
                 Pair::new(groups[row], number)
             };
             if before != Some(pair) && self.pairs.insert(pair) {

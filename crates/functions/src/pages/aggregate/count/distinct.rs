@@ -1,36 +1,34 @@
-//! `count(DISTINCT text)` over all rows. Ids and names are kept as their bits, which are a quarter of the text and quick to
-//! compare; DataFusion keeps text.
+//! `count(DISTINCT text)` over all rows.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
-use std::mem::size_of;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringViewArray};
-use arrow::datatypes::DataType;
-use datafusion_common::{HashSet, Result, ScalarValue, internal_err};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, StringViewArray};
+use arrow::datatypes::{DataType, Field, Int64Type};
+use datafusion_common::{Result, ScalarValue, internal_err};
 use datafusion_expr::Accumulator;
 
-use super::packed::{Packed, pack};
-
-/// Values that are sorted at once.
-const RUN: usize = 1 << 17;
-/// Bytes of a value.
-const WIDTH: usize = size_of::<u128>();
+use super::room::{Room, unread};
+use super::texts::Texts;
+use crate::recent::Recent;
 
 /// A set of texts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct DistinctCount {
-    uuids: Bits,
-    shorts: Bits,
-    others: HashSet<Box<str>>,
-    /// Of the others' text.
-    bytes: usize,
+    room: Arc<Room>,
+    texts: Texts,
+    /// Bytes that the room knows of.
+    taken: usize,
+    /// The most that it ever took: the operator adds up how it grows, and does not see it shrink.
+    most: usize,
 }
 
 impl DistinctCount {
+    pub(super) fn new(room: Arc<Room>) -> Self {
+        Self { room, texts: Texts::default(), taken: 0, most: 0 }
+    }
+
     fn offer(&mut self, texts: &StringViewArray) {
+        let mut recent = Recent::of(texts);
         let mut before = None;
         for (row, view) in texts.views().iter().enumerate() {
             // Text that stands where that of the row before does is the same.
@@ -38,142 +36,63 @@ impl DistinctCount {
                 continue;
             }
             before = Some(view);
-            let text = texts.value(row);
-            match pack(text) {
-                Some(Packed::Uuid(bits)) => self.uuids.insert(bits),
-                Some(Packed::Short(bits)) => self.shorts.insert(bits),
-                None if self.others.contains(text) => {}
-                None => {
-                    self.bytes += text.len();
-                    self.others.insert(text.into());
-                }
-            }
+            recent.of_view(*view, || {
+                self.texts.insert(texts.value(row));
+            });
         }
+    }
+
+    /// Tells the room, and makes room where there is too little.
+    fn account(&mut self) -> Result<()> {
+        let size = self.texts.size();
+        self.most = self.most.max(size);
+        let over = self.room.change(self.taken, size);
+        self.taken = size;
+        if over && size > self.room.worth_spilling() {
+            self.room.spill(|file| self.texts.spill(file))?;
+            let size = self.texts.size();
+            self.room.change(self.taken, size);
+            self.taken = size;
+        }
+        Ok(())
     }
 }
 
 impl Accumulator for DistinctCount {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         self.offer(values[0].as_string_view());
-        Ok(())
+        self.account()
     }
 
-    /// The bits of the ids, the bits of the names, 16 bytes each, and a list of the other texts.
+    /// The number under which the room has the set, and no list of texts.
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let whole = std::mem::take(self);
-        let others: Vec<ScalarValue> =
-            whole.others.into_iter().map(|text| ScalarValue::Utf8View(Some(text.into()))).collect();
-        let others = ScalarValue::new_list_nullable(&others, &DataType::Utf8View);
-        let bits = |bits: Bits| ScalarValue::LargeBinary(Some(bits.into_bytes()));
-        Ok(vec![bits(whole.uuids), bits(whole.shorts), ScalarValue::List(others)])
+        let number = self.room.hand(std::mem::take(&mut self.texts), std::mem::take(&mut self.taken));
+        let none = ListArray::new_null(Arc::new(Field::new_list_field(DataType::Utf8View, true)), 1);
+        Ok(vec![ScalarValue::Int64(Some(number)), ScalarValue::List(Arc::new(none))])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let [uuids, shorts, others] = states else { return internal_err!("a state of {} columns", states.len()) };
-        for (states, bits) in [(uuids, &mut self.uuids), (shorts, &mut self.shorts)] {
-            bits.others.push(Arc::clone(states));
+        for number in states[0].as_primitive::<Int64Type>().iter().flatten() {
+            let Some((texts, taken)) = self.room.take(number) else { return internal_err!("no set of texts {number}") };
+            self.texts.merge(texts);
+            self.taken += taken;
         }
-        for texts in others.as_list::<i32>().iter().flatten() {
-            self.offer(texts.as_string_view());
-        }
-        Ok(())
+        self.account()
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let count = self.uuids.len() + self.shorts.len() + self.others.len();
+        let count = self.texts.len(self.room.threads()).map_err(unread)?;
         Ok(ScalarValue::Int64(Some(count as i64)))
     }
 
     fn size(&self) -> usize {
-        let others = self.others.capacity() * (size_of::<Box<str>>() + 1) + self.bytes;
-        size_of_val(self) + others + self.uuids.size() + self.shorts.size()
+        size_of_val(self) + self.most
     }
 }
 
-/// A set of numbers, as sorted runs. A sorted run has no room to spare, and what comes of several threads is counted by walking
-/// over all runs at once, without another set.
-#[derive(Debug, Default)]
-struct Bits {
-    /// What came last, in any order.
-    new: Vec<u128>,
-    /// Each without duplicates, and less than half as long as the one before.
-    runs: Vec<Vec<u128>>,
-    /// Runs of other sets, as [`Self::into_bytes`] gives them.
-    others: Vec<ArrayRef>,
-}
-
-impl Bits {
-    fn insert(&mut self, value: u128) {
-        self.new.push(value);
-        if self.new.len() >= RUN {
-            self.settle();
-        }
-    }
-
-    fn settle(&mut self) {
-        if self.new.is_empty() {
-            return;
-        }
-        self.new.sort_unstable();
-        self.new.dedup();
-        let mut run = self.new.clone();
-        self.new.clear();
-        while let Some(mut last) = self.runs.pop_if(|last| last.len() <= 2 * run.len()) {
-            last.reserve_exact(run.len());
-            last.append(&mut run);
-            // Finds the two runs, and merges them.
-            last.sort();
-            last.dedup();
-            run = last;
-        }
-        self.runs.push(run);
-    }
-
-    /// Counts each value once.
-    fn len(&mut self) -> usize {
-        self.settle();
-        let others = self.others.iter().flat_map(|others| others.as_binary::<i64>().iter().flatten());
-        let values = |bytes: &[u8; WIDTH]| u128::from_le_bytes(*bytes);
-        let mut runs: Vec<Box<dyn Iterator<Item = u128> + '_>> = Vec::new();
-        for run in others.flat_map(|bytes| bytes.as_chunks::<WIDTH>().0.chunk_by(move |a, b| values(a) < values(b))) {
-            runs.push(Box::new(run.iter().map(values)));
-        }
-        for run in &self.runs {
-            runs.push(Box::new(run.iter().copied()));
-        }
-        let mut heads: BinaryHeap<_> =
-            runs.iter_mut().enumerate().filter_map(|(run, values)| Some(Reverse((values.next()?, run)))).collect();
-        let (mut count, mut last) = (0, None);
-        while let Some(mut head) = heads.peek_mut() {
-            let Reverse((value, run)) = *head;
-            count += usize::from(last != Some(value));
-            last = Some(value);
-            match runs[run].next() {
-                Some(next) => *head = Reverse((next, run)),
-                None => {
-                    PeekMut::pop(head);
-                }
-            }
-        }
-        count
-    }
-
-    /// All runs one after the other, 16 bytes a value, little-endian.
-    fn into_bytes(mut self) -> Vec<u8> {
-        self.settle();
-        let mut bytes = Vec::with_capacity(self.runs.iter().map(Vec::len).sum::<usize>() * WIDTH);
-        for run in self.runs {
-            run.into_iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
-        }
-        for others in &self.others {
-            others.as_binary::<i64>().iter().flatten().for_each(|runs| bytes.extend_from_slice(runs));
-        }
-        bytes
-    }
-
-    fn size(&self) -> usize {
-        let others: usize = self.others.iter().map(Array::get_array_memory_size).sum();
-        others + (self.new.capacity() + self.runs.iter().map(Vec::capacity).sum::<usize>()) * WIDTH
+impl Drop for DistinctCount {
+    fn drop(&mut self) {
+        self.room.change(self.taken, 0);
     }
 }
 
@@ -191,6 +110,10 @@ mod tests {
         Some(format!("{:08x}-0000-4000-8000-{number:012x}", number * 7919))
     }
 
+    fn state(count: &mut DistinctCount) -> Vec<ArrayRef> {
+        count.state().unwrap().iter().map(|state| state.to_array().unwrap()).collect()
+    }
+
     #[test]
     fn many_texts_of_each_kind_count_once_across_parts() {
         let texts = |from: usize| {
@@ -200,33 +123,49 @@ mod tests {
                 2 => None,
                 _ => id(number),
             };
-            column((from..from + 300_000).flat_map(move |number| [of(number), of(number), of(number / 2)]))
+            column((from..from + 100_000).flat_map(move |number| [of(number), of(number), of(number / 2)]))
         };
-        let (mut left, mut right) = (DistinctCount::default(), DistinctCount::default());
-        left.update_batch(&texts(0)).unwrap();
-        right.update_batch(&texts(150_000)).unwrap();
-        let mut all = DistinctCount::default();
-        for part in [&mut left, &mut right] {
-            let state: Vec<ArrayRef> = part.state().unwrap().iter().map(|s| s.to_array().unwrap()).collect();
-            all.merge_batch(&state).unwrap();
+        // All in memory, some of it, hardly any.
+        for bytes in [usize::MAX, 2 << 20, 1 << 16] {
+            let room = Arc::new(Room::new(bytes, None, 2));
+            let (mut left, mut right) = (DistinctCount::new(Arc::clone(&room)), DistinctCount::new(Arc::clone(&room)));
+            for part in 0..10 {
+                left.update_batch(&[texts(0)[0].slice(part * 30_000, 30_000)]).unwrap();
+                right.update_batch(&[texts(50_000)[0].slice(part * 30_000, 30_000)]).unwrap();
+            }
+            assert_eq!(left.taken + right.taken < 5 << 20, bytes < usize::MAX, "{bytes}");
+            let mut all = DistinctCount::new(Arc::clone(&room));
+            for part in [&mut left, &mut right] {
+                all.merge_batch(&state(part)).unwrap();
+            }
+            // A state of what was merged has all of it.
+            let mut again = DistinctCount::new(Arc::clone(&room));
+            again.merge_batch(&state(&mut all)).unwrap();
+            // Of 150,000 numbers three of four are text.
+            assert_eq!(again.evaluate().unwrap(), ScalarValue::Int64(Some(112_500)));
+            assert_eq!(again.evaluate().unwrap(), ScalarValue::Int64(Some(112_500)));
+            drop((left, right, all, again));
+            assert!(!room.change(0, bytes), "all that was taken was given back");
         }
-        // A state of what was merged has all of it.
-        let mut again = DistinctCount::default();
-        let states = std::mem::take(&mut all).state().unwrap();
-        again.merge_batch(&states.iter().map(|s| s.to_array().unwrap()).collect::<Vec<_>>()).unwrap();
-        all = again;
-        // Of 450,000 numbers three of four are text.
-        assert_eq!(all.evaluate().unwrap(), ScalarValue::Int64(Some(337_500)));
-        assert_eq!(all.evaluate().unwrap(), ScalarValue::Int64(Some(337_500)));
-        assert!(all.size() > 112_500 * 2 * 16);
     }
 
     #[test]
     fn nothing_counts_as_none() {
-        let mut none = DistinctCount::default();
+        let room = Arc::new(Room::new(usize::MAX, None, 1));
+        let mut none = DistinctCount::new(Arc::clone(&room));
         none.update_batch(&column([None, None])).unwrap();
-        let state: Vec<ArrayRef> = none.state().unwrap().iter().map(|s| s.to_array().unwrap()).collect();
-        none.merge_batch(&state).unwrap();
-        assert_eq!(none.evaluate().unwrap(), ScalarValue::Int64(Some(0)));
+        let mut all = DistinctCount::new(room);
+        all.merge_batch(&state(&mut none)).unwrap();
+        assert_eq!(all.evaluate().unwrap(), ScalarValue::Int64(Some(0)));
+    }
+
+    #[test]
+    fn no_folder_to_spill_to_is_an_error_that_says_so() {
+        let folder = tempfile::tempdir().unwrap().path().join("gone");
+        let mut count = DistinctCount::new(Arc::new(Room::new(1 << 16, Some(folder), 1)));
+        let error =
+            (0..10).find_map(|part| count.update_batch(&column((part * 1000..(part + 1) * 1000).map(id))).err());
+        let error = error.unwrap().to_string();
+        assert!(error.contains("gone failed: ") && error.contains("raise --memory"), "{error}");
     }
 }
