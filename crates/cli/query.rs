@@ -53,9 +53,10 @@ pub(crate) struct Args {
     /// Refuse statements of more characters, as Lake does.
     #[arg(long, value_name = "CHARACTERS", default_value_t = 10_000)]
     max_statement: usize,
-    /// Memory for sorting, grouping and joining, in MiB; beyond it they spill to disk.
-    #[arg(long, value_name = "MIB", default_value_t = 2048)]
-    memory: usize,
+    /// Memory for sorting, grouping and joining, in MiB; beyond it they spill to disk; half of what
+    /// the machine has by default.
+    #[arg(long, value_name = "MIB")]
+    memory: Option<usize>,
 }
 
 impl Args {
@@ -73,9 +74,14 @@ impl Args {
             zone: ZoneArg { timezone: Zone::UTC },
             timeout: 3600,
             max_statement: 10_000,
-            memory: 2048,
+            memory: None,
         }
     }
+}
+
+/// Bytes that queries may take.
+pub(crate) fn memory(mib: Option<usize>) -> usize {
+    mib.map_or_else(|| Limits::default().memory, |mib| mib.saturating_mul(1 << 20))
 }
 
 /// A session on the store, and the threads that it runs on.
@@ -115,7 +121,7 @@ pub(crate) fn count_rows(sql: &str, location: &Location) -> Result<u64> {
 /// Runs the statement or statements and writes what they give.
 pub(crate) fn run(args: Args) -> Result<()> {
     let limits = Limits {
-        memory: args.memory << 20,
+        memory: memory(args.memory),
         time: (args.timeout > 0).then(|| std::time::Duration::from_secs(args.timeout)),
         statement: args.max_statement,
         ..Limits::default()

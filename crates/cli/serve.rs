@@ -36,9 +36,10 @@ pub(crate) struct Args {
     /// Stop a query after this many seconds; 0 for never.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     timeout: u64,
-    /// Memory for sorting, grouping and joining of all queries, in MiB; beyond it they spill to disk.
-    #[arg(long, value_name = "MIB", default_value_t = 2048)]
-    memory: usize,
+    /// Memory for sorting, grouping and joining of all queries, in MiB; beyond it they spill to disk; half of what
+    /// the machine has by default.
+    #[arg(long, value_name = "MIB")]
+    memory: Option<usize>,
 }
 
 /// Serves until it is told to stop.
@@ -58,7 +59,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         config: args.config,
         concurrent_queries: args.concurrent_queries.max(1),
         limits: Limits {
-            memory: args.memory << 20,
+            memory: crate::query::memory(args.memory),
             time: (args.timeout > 0).then(|| std::time::Duration::from_secs(args.timeout)),
             ..Limits::default()
         },

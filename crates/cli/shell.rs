@@ -51,9 +51,10 @@ pub(crate) struct Args {
     location: Location,
     #[command(flatten)]
     zone: ZoneArg,
-    /// Memory for sorting, grouping and joining, in MiB; beyond it they spill to disk.
-    #[arg(long, value_name = "MIB", default_value_t = 2048)]
-    memory: usize,
+    /// Memory for sorting, grouping and joining, in MiB; beyond it they spill to disk; half of what
+    /// the machine has by default.
+    #[arg(long, value_name = "MIB")]
+    memory: Option<usize>,
 }
 
 /// What the dot commands set.
@@ -76,7 +77,7 @@ enum Next {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let limits = Limits { memory: args.memory << 20, ..Limits::default() };
+    let limits = Limits { memory: crate::query::memory(args.memory), ..Limits::default() };
     let (runtime, session) = session(&args.location, limits)?;
     let terminal = std::io::stdout().is_terminal();
     let mut shell = Shell {

@@ -1,7 +1,9 @@
 //! Runs of rows that are alike. In a data file like events stand together, so that most rows are as the one before, and what is done for
 //! each run is done seldom.
 
+use arrow::array::{Array, ArrayRef, AsArray, downcast_primitive_array};
 use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::DataType;
 
 /// Which rows begin a run: those that differ from the row before in some column.
 #[derive(Debug, Clone)]
@@ -18,6 +20,28 @@ impl Runs {
             *first = 1;
         }
         Self { begins }
+    }
+
+    /// Runs of rows that surely have the same values in all columns: text is looked at by where it is, not by what it says, so
+    /// that one run may follow another with the same values.
+    pub fn of(columns: &[ArrayRef], rows: usize) -> Self {
+        let mut runs = Self::one(rows);
+        for column in columns {
+            match column.data_type() {
+                DataType::Utf8View => runs.divide(column.as_string_view().views()),
+                DataType::Boolean => runs.divide_bits(column.as_boolean().values()),
+                _ => {
+                    downcast_primitive_array!(
+                        column => runs.divide(column.values()),
+                        _ => runs = Self::each(rows)
+                    );
+                }
+            }
+            if let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) {
+                runs.divide_bits(nulls.inner());
+            }
+        }
+        runs
     }
 
     /// A run for each row.

@@ -3,6 +3,7 @@
 //! * text with a timestamp: the text is parsed ([`crate::instant`]);
 //! * a timestamp with one that has a zone: as UTC, on the constant's side, so that files are still pruned;
 //! * a floating-point number in BETWEEN or IN, and a row in BETWEEN: as its `<=` and `=`, which are ours ([`crate::operators`]);
+//! * a row in a list of rows: field by field;
 //! * text with `true` or `false` (`sessionCredentialFromConsole = true`): as text;
 //! * `LIKE` on a map: on its JSON text;
 //! * times in one query of a union and text in another: all as text.
@@ -16,7 +17,7 @@ use arrow::datatypes::{DataType, FieldRef};
 use cloudtarn_functions::types::is_row;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ScalarValue};
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::merge_schema;
@@ -26,6 +27,10 @@ use datafusion::logical_expr::{
 };
 
 use crate::instant::{Instant, Rounding};
+use crate::operators::written_fields;
+
+/// Rows in a list that are looked for field by field.
+const MOST_ROWS: usize = 64;
 
 /// The functions that comparisons are rewritten with.
 pub(crate) struct Coercion {
@@ -133,6 +138,9 @@ impl Coercion {
                     };
                     return Ok(Transformed::yes(if list.negated { not(any) } else { any }));
                 }
+                if let Some(new) = self.row_in(&list, schema)? {
+                    return Ok(Transformed::yes(new));
+                }
                 let mut any = false;
                 let items = list.list.into_iter().map(|item| {
                     let Ok(t) = item.get_type(schema) else { return item };
@@ -184,6 +192,45 @@ impl Coercion {
             }
             e => Ok(Transformed::no(e)),
         }
+    }
+
+    /// `(a, b) IN ((1, 2), (3, 4))` as what its fields must be: each in a list of its own, of which columns have statistics, and
+    /// together as in one of the rows. A row that is neither in the list nor surely not is neither in theirs.
+    fn row_in(&self, list: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
+        let Some(row) = written_fields(&list.expr) else { return Ok(None) };
+        let items: Vec<&[Expr]> = list.list.iter().map_while(written_fields).collect();
+        if list.list.len() > MOST_ROWS
+            || items.len() < list.list.len()
+            || items.iter().any(|item| item.len() != row.len())
+            || list.expr.is_volatile()
+        {
+            return Ok(None);
+        }
+        let equal = |(field, value): (&Expr, &Expr)| {
+            let floating = [field, value].iter().any(|e| e.get_type(schema).is_ok_and(|t| t.is_floating()));
+            let nested = field.get_type(schema).is_ok_and(|t| t.is_nested());
+            match &self.equal {
+                Some(equal) if floating || nested => Ok(equal.call(vec![field.clone(), value.clone()])),
+                _ => Ok::<_, DataFusionError>(self.expression(field.clone().eq(value.clone()), schema)?.data),
+            }
+        };
+        let rows = items.iter().map(|item| {
+            let fields = row.iter().zip(*item).map(equal).collect::<Result<Vec<_>>>()?;
+            Ok(fields.into_iter().reduce(Expr::and))
+        });
+        let Some(mut new) =
+            rows.collect::<Result<Option<Vec<_>>>>()?.and_then(|rows| rows.into_iter().reduce(Expr::or))
+        else {
+            return Ok(None);
+        };
+        for (index, field) in row.iter().enumerate().rev().filter(|_| items.len() > 1) {
+            if !field.get_type(schema).is_ok_and(|t| t.is_nested()) {
+                let values = items.iter().map(|item| item[index].clone()).collect();
+                let among = Expr::InList(InList { expr: Box::new(field.clone()), list: values, negated: false });
+                new = self.expression(among, schema)?.data.and(new);
+            }
+        }
+        Ok(Some(if list.negated { not(new) } else { new }))
     }
 
     /// What `side` of type `of` becomes when a value of type `left` is compared with it by `op`; None: as it is.

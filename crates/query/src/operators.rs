@@ -10,7 +10,7 @@ use datafusion::error::Result;
 use datafusion::execution::SessionState;
 use datafusion::functions::core::expr_fn::get_field;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
-use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF, lit, not};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
 /// Plans the operators of one statement.
@@ -73,8 +73,43 @@ fn of_two_relations(left: &Expr, right: &Expr) -> bool {
     !left.is_empty() && !right.is_empty() && left != right
 }
 
+/// The fields of a row that is written out: `(a, b)`, `ROW(a, b)`.
+pub(crate) fn written_fields(row: &Expr) -> Option<&[Expr]> {
+    match row {
+        Expr::ScalarFunction(function) if function.name() == "struct" => Some(&function.args),
+        _ => None,
+    }
+}
+
+impl Operators {
+    /// `(a, b) = (c, d)` as `a = c AND b = d`: of columns there are statistics, and joins have keys.
+    fn fields_equal(&self, expr: &RawBinaryExpr, schema: &DFSchema) -> Result<Option<Expr>> {
+        if !matches!(expr.op, BinaryOperator::Eq | BinaryOperator::NotEq) {
+            return Ok(None);
+        }
+        let (Some(left), Some(right)) = (written_fields(&expr.left), written_fields(&expr.right)) else {
+            return Ok(None);
+        };
+        if left.len() != right.len() {
+            return Ok(None);
+        }
+        let pairs = left.iter().zip(right).map(|(left, right)| {
+            let pair = RawBinaryExpr { op: BinaryOperator::Eq, left: left.clone(), right: right.clone() };
+            Ok(match self.plan_binary_op(pair, schema)? {
+                PlannerResult::Planned(equal) => equal,
+                PlannerResult::Original(pair) => pair.left.eq(pair.right),
+            })
+        });
+        let all = pairs.collect::<Result<Vec<_>>>()?.into_iter().reduce(Expr::and);
+        Ok(all.map(|all| if expr.op == BinaryOperator::Eq { all } else { not(all) }))
+    }
+}
+
 impl ExprPlanner for Operators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if let Some(equal) = self.fields_equal(&expr, schema)? {
+            return Ok(PlannerResult::Planned(equal));
+        }
         if let Some(name) = comparison(&expr, schema)
             && let Some(function) = self.arithmetic.get(name)
         {

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array, downcast_primitive_array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
@@ -376,26 +376,9 @@ impl Table {
     }
 }
 
-/// The first row of each run, where a run is rows that surely have the same keys: text is looked at by where it is, not by
-/// what it says, so that one run may follow another with the same keys.
+/// The first row of each run.
 pub(crate) fn starts(keys: &[ArrayRef], rows: usize) -> Vec<u32> {
-    let mut runs = Runs::one(rows);
-    for key in keys {
-        match key.data_type() {
-            DataType::Utf8View => runs.divide(key.as_string_view().views()),
-            DataType::Boolean => runs.divide_bits(key.as_boolean().values()),
-            _ => {
-                downcast_primitive_array!(
-                    key => runs.divide(key.values()),
-                    _ => runs = Runs::each(rows)
-                );
-            }
-        }
-        if let Some(nulls) = key.nulls().filter(|nulls| nulls.null_count() > 0) {
-            runs.divide_bits(nulls.inner());
-        }
-    }
-    runs.starts().map(|row| row as u32).collect()
+    Runs::of(keys, rows).starts().map(|row| row as u32).collect()
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig};
 use datafusion::sql::parser::Statement;
 use futures::{Stream, StreamExt};
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::band_join::BandJoin;
 use crate::bloom::Blooms;
@@ -57,6 +58,8 @@ const METADATA_CACHE: usize = 512 << 20;
 
 /// The part of a query's memory that column chunks may take beside it, which are kept between queries.
 const CHUNKS_SHARE: usize = 8;
+/// Bytes that they take at most.
+const MOST_CHUNKS: usize = 256 << 20;
 
 /// Batches of a result that wait to be taken.
 const READY_BATCHES: usize = 2;
@@ -64,7 +67,7 @@ const READY_BATCHES: usize = 2;
 /// What one query may use.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Bytes of memory for sorting, grouping and joining; beyond it they spill to disk.
+    /// Bytes of memory for sorting, grouping and joining; beyond it they spill to disk. Half of what there is by default.
     pub memory: usize,
     /// Time from the start of a query to its last row; an hour by default, as in Lake.
     pub time: Option<Duration>,
@@ -80,8 +83,19 @@ impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let time = Some(Duration::from_secs(3600));
-        Self { memory: 2 << 30, time, statement: 10_000, threads, spill: None }
+        Self { memory: half_of_memory(), time, statement: 10_000, threads, spill: None }
     }
+}
+
+/// Half of the machine's memory, or of what a container may take of it, in bytes.
+fn half_of_memory() -> usize {
+    /// Where nobody knows how much there is.
+    const UNKNOWN: usize = 4 << 30;
+    let ram = MemoryRefreshKind::nothing().with_ram();
+    let Ok(system) = System::new_with_specifics(RefreshKind::nothing().with_memory(ram)) else { return UNKNOWN / 2 };
+    let here = [Some(system.total_memory()), system.cgroup_limits().map(|limits| limits.total_memory)];
+    let least = here.into_iter().flatten().filter(|bytes| *bytes > 0).min();
+    least.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(UNKNOWN) / 2
 }
 
 /// A session over one store, or over none.
@@ -152,7 +166,7 @@ impl Session {
             .with_physical_optimizer_rule(Arc::new(RowSelections {
                 kept: Kept {
                     footers: runtime.cache_manager.get_file_metadata_cache(),
-                    chunks: Arc::new(ChunkCache::new(limits.memory / CHUNKS_SHARE)),
+                    chunks: Arc::new(ChunkCache::new((limits.memory / CHUNKS_SHARE).min(MOST_CHUNKS))),
                 },
             }))
             .build();

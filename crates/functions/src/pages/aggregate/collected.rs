@@ -1,17 +1,18 @@
 //! Rows kept until the end: for `DISTINCT`, for `ORDER BY` within a call, and for window frames that slide.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StructArray, new_empty_array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, StructArray, UInt32Array, new_empty_array};
 use arrow::buffer::OffsetBuffer;
-use arrow::compute::{SortColumn, SortOptions, filter, lexsort_to_indices, take};
+use arrow::compute::{SortColumn, SortOptions, filter, lexsort_to_indices, take, take_arrays};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::{HashSet, Result, ScalarValue};
 use datafusion_expr::Accumulator;
 
 use super::udaf::{Make, Setup};
+use crate::runs::Runs;
 
 /// The state type of rows with these columns.
 pub(super) fn collected_type(columns: impl IntoIterator<Item = DataType>) -> DataType {
@@ -48,7 +49,12 @@ impl Collected {
         let Some((converter, seen)) = &mut self.seen else {
             return Ok(self.converter.append(&mut self.rows, columns)?);
         };
-        let rows = converter.convert_columns(&columns[..self.setup.args.len()])?;
+        let args = self.setup.args.len();
+        let rows = columns.first().map_or(0, Array::len);
+        // Like rows stand together; of each run the first row is enough.
+        let starts: UInt32Array = Runs::of(&columns[..args], rows).starts().map(|row| Some(row as u32)).collect();
+        let columns = if starts.len() < rows { take_arrays(columns, &starts, None)? } else { columns.to_vec() };
+        let rows = converter.convert_columns(&columns[..args])?;
         let new: BooleanArray = rows.iter().map(|row| Some(seen.insert(row.owned()))).collect();
         let columns = columns.iter().map(|c| filter(c, &new)).collect::<Result<Vec<_>, _>>()?;
         Ok(self.converter.append(&mut self.rows, &columns)?)
