@@ -2,7 +2,7 @@
 //!
 //! The rows of 100,000 data files are put into a new store's catalogue, as if each held a quarter of an hour of 65,536
 //! events. `first snapshot` is what a program pays once; `snapshot` what each query of a session pays; `commit` is that of
-//! one small log file, with its Parquet file, its manifest and everything synced; `snapshot after a commit` reads what is new.
+//! one small log file from before all those, with its Parquet file, its manifest and everything synced; `snapshot after a commit` reads what is new.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
@@ -15,11 +15,13 @@ use criterion::Criterion;
 
 const FILES: i64 = 100_000;
 const SPAN: i64 = 15 * 60 * 1000;
+/// Before all the files.
+const EARLY: &str = "2026-01-02T03:04:05Z";
 
-fn log_file(number: u64) -> (Chunk, LogFile) {
+fn log_file(number: u64, time: &str) -> (Chunk, LogFile) {
     let path = format!("file:///bucket/{number}.json.gz");
     let record = format!(
-        r#"{{"Records":[{{"eventVersion":"1.11","eventTime":"2026-01-02T03:04:05Z","eventName":"GetObject","eventSource":"s3.amazonaws.com","awsRegion":"us-east-1","eventID":"id-{number}","recipientAccountId":"111122223333"}}]}}"#
+        r#"{{"Records":[{{"eventVersion":"1.11","eventTime":"{time}","eventName":"GetObject","eventSource":"s3.amazonaws.com","awsRegion":"us-east-1","eventID":"id-{number}","recipientAccountId":"111122223333"}}]}}"#
     );
     let mut chunk = Chunk::default();
     let origin = Origin { path: Arc::from(path.as_str()), version: Arc::from("1") };
@@ -40,7 +42,7 @@ fn log_file(number: u64) -> (Chunk, LogFile) {
 
 /// A store whose catalogue has many rows like that of its one real data file; their times begin in 2027.
 fn fill(root: &Path) -> EventDataStore {
-    let (chunk, file) = log_file(0);
+    let (chunk, file) = log_file(0, EARLY);
     let mut writer = Writer::begin(root, None).unwrap();
     writer.commit(vec![chunk], vec![file], &[]).unwrap();
     let store = writer.event_data_store().clone();
@@ -52,7 +54,8 @@ fn fill(root: &Path) -> EventDataStore {
                FROM data_file LIMIT 1";
     let mut statement = connection.prepare(sql).unwrap();
     for number in 0..FILES {
-        let time = 1_800_000_000_000 + number * SPAN;
+        // Three days in the middle, from 2028-06-19 on, have none.
+        let time = 1_800_000_000_000 + number * SPAN + if number < FILES / 2 { 0 } else { 3 * 24 * 60 * 60 * 1000 };
         let name = format!("00000000-0000-4000-8000-{number:012}");
         statement.execute(rusqlite::params![store.id, name, time, time + SPAN]).unwrap();
         // A writer sweeps files that are not in the catalogue, and not the other way round.
@@ -79,17 +82,23 @@ fn main() {
     });
     let mut writer = Writer::begin(folder.path(), None).unwrap();
     let mut number = 0;
-    let mut commit = || {
+    let mut commit = |time| {
         number += 1;
-        let (chunk, file) = log_file(number);
+        let (chunk, file) = log_file(number, time);
         writer.commit(vec![chunk], vec![file], &[]).unwrap();
     };
-    group.bench_function("commit", |bench| bench.iter(&mut commit));
+    for (name, time) in [
+        ("commit", EARLY),
+        ("commit among them", "2028-06-20T00:00:00Z"),
+        ("commit after them", "2031-01-01T00:00:00Z"),
+    ] {
+        group.bench_function(name, |bench| bench.iter(|| commit(time)));
+    }
     group.bench_function("snapshot after a commit", |bench| {
         bench.iter_custom(|rounds| {
             (0..rounds)
                 .map(|_| {
-                    commit();
+                    commit(EARLY);
                     let start = Instant::now();
                     store.snapshot(&eds).unwrap();
                     start.elapsed()

@@ -4,6 +4,7 @@
 //! (`concat` of strings, of arrays and of binaries) is registered once and picks its definition by argument types.
 //! [`docs`] lists what exists; [`types`] holds Trino's type names and their Arrow representation.
 
+pub mod recent;
 pub mod runs;
 pub mod text;
 pub mod types;
@@ -19,7 +20,6 @@ mod json_text;
 mod lists;
 mod maps;
 mod pages;
-mod recent;
 mod rows;
 mod scalar;
 mod sql_path;

@@ -33,6 +33,7 @@ mod list_unnest;
 mod number;
 mod operators;
 mod outer_fields;
+mod per_value;
 mod planning;
 mod record_value;
 mod row_selection;

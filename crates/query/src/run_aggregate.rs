@@ -35,6 +35,8 @@ use datafusion::physical_plan::{
 };
 use futures::{StreamExt, TryStreamExt};
 
+use crate::per_value::per_value;
+
 /// Bytes of groups and their states that are handed on before more is gathered.
 const GATHERED: usize = 64 << 20;
 /// Rows after which it is looked whether groups are nearly as many.
@@ -298,11 +300,14 @@ fn evaluate(expression: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<A
 
 impl Table {
     fn new(aggregate: &AggregateExec) -> Result<Self> {
-        let keys: Vec<_> = aggregate.group_expr().expr().iter().map(|(key, _)| Arc::clone(key)).collect();
+        let input = aggregate.input().schema();
+        let keys: Vec<_> = aggregate.group_expr().expr().iter().map(|(key, _)| per_value(key, &input)).collect();
         let arguments = aggregate_expressions(aggregate.aggr_expr(), aggregate.mode(), keys.len())?;
+        let of_values = |arguments: Vec<_>| arguments.iter().map(|argument| per_value(argument, &input)).collect();
+        let arguments = arguments.into_iter().map(of_values);
         let functions = aggregate.aggr_expr().iter().zip(arguments).zip(aggregate.filter_expr());
         let functions = functions.map(|((expression, arguments), filter)| Function::new(expression, arguments, filter));
-        let groups = aggregate.group_expr().group_schema(&aggregate.input().schema())?;
+        let groups = aggregate.group_expr().group_schema(&input)?;
         Ok(Self {
             schema: aggregate.schema(),
             keys,

@@ -24,6 +24,9 @@ use crate::statistics::Columns;
 const OLDEST: i64 = 4;
 /// What makes the oldest format out of nothing, then each format out of the one before it.
 const STEPS: [&str; 1] = [include_str!("catalogue.sql")];
+/// Stores of older programs get it too: only [`Catalogue::data_files_between`] asks for it.
+const BEGINNINGS: &str =
+    "CREATE INDEX IF NOT EXISTS data_file_beginning ON data_file (event_data_store, min_time, max_time)";
 /// The format that this program writes.
 const FORMAT: i64 = OLDEST + STEPS.len() as i64 - 1;
 pub(crate) const FILE: &str = "catalog.db";
@@ -119,6 +122,7 @@ impl Catalogue {
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.execute_batch(include_str!("sources.sql"))?;
+        transaction.execute_batch(BEGINNINGS)?;
         transaction.execute_batch(documents::SCHEMA)?;
         transaction.commit()?;
         Ok(())
@@ -226,8 +230,13 @@ impl Catalogue {
         while let Some(row) = rows.next()? {
             let count = |index| row.get::<_, i64>(index).map(|n| n.max(0) as u64);
             let columns = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
+            let relative = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            // Asked for once: there may be very many.
+            let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + 1 + relative.len());
+            path.push(&self.root);
+            path.push(relative);
             new.push(Arc::new(DataFile {
-                path: self.root.join(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?),
+                path,
                 bytes: count(1)?,
                 rows: count(2)?,
                 json_bytes: count(3)?,
@@ -253,12 +262,29 @@ impl Catalogue {
     /// Data files whose events may fall into a span of time (UTC milliseconds, inclusive); those with events that have no time
     /// always may.
     pub(crate) fn data_files_between(&self, store: &str, min: i64, max: i64) -> Result<Vec<PathBuf>> {
-        // By the last time, since most of what is ingested is newer than what is there.
-        let sql = "SELECT path FROM data_file INDEXED BY data_file_time
-                   WHERE event_data_store = ?1 AND max_time >= ?2 AND min_time <= ?3 AND last IS NULL
-                   UNION ALL
-                   SELECT path FROM data_file INDEXED BY data_file_time
-                   WHERE event_data_store = ?1 AND max_time IS NULL AND last IS NULL";
+        // Spans are found by one of their ends, and the files before or after it are looked at one by one: those that are fewer, if
+        // files are about as many at all times.
+        let ends = "SELECT (SELECT min_time FROM data_file INDEXED BY data_file_beginning
+                            WHERE event_data_store = ?1 AND min_time IS NOT NULL ORDER BY min_time LIMIT 1),
+                           (SELECT max_time FROM data_file INDEXED BY data_file_time
+                            WHERE event_data_store = ?1 AND max_time IS NOT NULL ORDER BY max_time DESC LIMIT 1)";
+        let (first, last): (Option<i64>, Option<i64>) =
+            self.connection.prepare_cached(ends)?.query_row([store], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let before = max.saturating_sub(first.unwrap_or(max));
+        let after = last.unwrap_or(min).saturating_sub(min);
+        let sql = if before < after {
+            "SELECT path FROM data_file INDEXED BY data_file_beginning
+             WHERE event_data_store = ?1 AND min_time <= ?3 AND max_time >= ?2 AND last IS NULL
+             UNION ALL
+             SELECT path FROM data_file INDEXED BY data_file_time
+             WHERE event_data_store = ?1 AND max_time IS NULL AND last IS NULL"
+        } else {
+            "SELECT path FROM data_file INDEXED BY data_file_time
+             WHERE event_data_store = ?1 AND max_time >= ?2 AND min_time <= ?3 AND last IS NULL
+             UNION ALL
+             SELECT path FROM data_file INDEXED BY data_file_time
+             WHERE event_data_store = ?1 AND max_time IS NULL AND last IS NULL"
+        };
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![store, min, max], |row| row.get::<_, String>(0))?;
         rows.map(|path| Ok(self.root.join(path?))).collect()

@@ -15,6 +15,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use super::column::{has_known_encodings, is_readable_type};
 use super::reader::{columns_of, keys_of};
 use crate::element_filter::ELEMENT_HAS;
+use crate::per_value::per_value;
 use crate::row_selection::leaf;
 use crate::unnest_fields::ELEMENT_FIELD;
 
@@ -83,6 +84,7 @@ impl Expressions {
         });
         let of = of.collect::<Result<Vec<_>>>().ok().filter(|_| readable)?;
         let schema = Arc::new(Schema::new(leaves.iter().map(|leaf| leaf.field.clone()).collect::<Vec<_>>()));
+        let of = of.iter().map(|expression| per_value(expression, &schema)).collect();
         Some(Self { leaves, schema, of })
     }
 

@@ -84,7 +84,7 @@ impl GroupTexts {
     ) {
         let kept = |row: usize| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
         // Like events stand together: text often is that of the row before, and its view the same then.
-        let mut recent = Recent::of(texts);
+        let mut recent = Recent::new(texts.len());
         let mut before = None;
         let take = |row: usize| {
             let pair = if texts.is_null(row) {
@@ -96,7 +96,7 @@ impl GroupTexts {
                 if taken(groups[row], texts.value(row)) {
                     return;
                 }
-                let number = recent.of_view(texts.views()[row], || self.number(texts.value(row)));
+                let number = recent.get((texts.views()[row], 0), || self.number(texts.value(row)));
                 Pair::new(groups[row], number)
             };
             if before != Some(pair) && self.pairs.insert(pair) {

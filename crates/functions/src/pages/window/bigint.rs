@@ -81,7 +81,13 @@ impl PartitionEvaluator for Evaluator {
     }
 
     fn evaluate(&mut self, values: &[ArrayRef], range: &Range<usize>) -> Result<ScalarValue> {
-        self.0.evaluate(values, range)?.cast_to(&DataType::Int64)
+        // One a row: a cast of it would make two arrays.
+        match self.0.evaluate(values, range)? {
+            ScalarValue::UInt64(Some(number)) if i64::try_from(number).is_ok() => {
+                Ok(ScalarValue::Int64(Some(number as i64)))
+            }
+            other => other.cast_to(&DataType::Int64),
+        }
     }
 
     fn evaluate_all_with_rank(&self, rows: usize, ranks: &[Range<usize>]) -> Result<ArrayRef> {

@@ -28,7 +28,7 @@ impl DistinctCount {
     }
 
     fn offer(&mut self, texts: &StringViewArray) {
-        let mut recent = Recent::of(texts);
+        let mut recent = Recent::new(texts.len());
         let mut before = None;
         for (row, view) in texts.views().iter().enumerate() {
             // Text that stands where that of the row before does is the same.
@@ -36,7 +36,7 @@ impl DistinctCount {
                 continue;
             }
             before = Some(view);
-            recent.of_view(*view, || {
+            recent.get((*view, 0), || {
                 self.texts.insert(texts.value(row));
             });
         }
