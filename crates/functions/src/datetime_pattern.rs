@@ -188,6 +188,23 @@ impl Pattern {
         Ok(Self { items })
     }
 
+    /// Seconds of local time, from a multiple of them on, in which nothing changes but what a zone's offset changes; `None` where
+    /// fractions or names of zones are told.
+    pub(crate) fn unit(&self) -> Option<i64> {
+        let of = |item: &Item| match item {
+            Item::Fraction { .. } | Item::ZoneName => None,
+            Item::Number { field: Field::Second, .. } => Some(1),
+            Item::Number { field: Field::Minute, .. } => Some(60),
+            Item::Halfday
+            | Item::Number {
+                field: Field::Hour | Field::ClockhourOfDay | Field::HourOfHalfday | Field::ClockhourOfHalfday,
+                ..
+            } => Some(3600),
+            _ => Some(DAY),
+        };
+        self.items.iter().map(of).try_fold(DAY, |least, unit| Some(least.min(unit?)))
+    }
+
     /// Appends a moment: local seconds, nanoseconds, and for patterns that show it the zone and its offset.
     pub(crate) fn format(&self, seconds: i64, nanos: i64, zone: Option<(&Zone, i32)>, out: &mut String) {
         let days = seconds.div_euclid(DAY);

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Date32Builder, Int64Builder, StringViewBuilder};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Builder, Int64Builder, StringViewBuilder, UInt32Builder};
+use arrow::compute::take;
 use arrow::datatypes::{DataType, TimeUnit};
+use arrow::error::ArrowError;
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::ScalarUDF;
 
 use super::Moments;
 use crate::datetime_pattern::{Moment, Pattern};
 use crate::instants::to_timestamps;
+use crate::recent::Recent;
 use crate::scalar::{Call, Param, Scalar, accept, invalid, text_of};
 use crate::temporal::{
     DAY, Zone, days_from_civil, days_in_month, is_leap, iso_weekday, offset_text, per_second, scale_picos,
@@ -104,6 +107,11 @@ fn format(call: &Call<'_>, compile: fn(&str) -> Result<Pattern>) -> Result<Array
     let moments = Moments::of(&call.array(0)?)?;
     let column = call.array(1)?;
     let mut patterns = Patterns::new(call, &column, compile)?;
+    if let Some(Some(pattern)) = &patterns.constant
+        && let Some(unit) = pattern.unit()
+    {
+        return Ok(format_units(&moments, pattern, unit)?);
+    }
     let mut out = StringViewBuilder::with_capacity(call.rows());
     let mut buffer = String::new();
     for row in 0..moments.values.len() {
@@ -121,6 +129,30 @@ fn format(call: &Call<'_>, compile: fn(&str) -> Result<Pattern>) -> Result<Array
         out.append_value(&buffer);
     }
     Ok(Arc::new(out.finish()))
+}
+
+/// Formats each unit once: few days or hours are in many rows.
+fn format_units(moments: &Moments, pattern: &Pattern, unit: i64) -> Result<ArrayRef, ArrowError> {
+    let rows = moments.values.len();
+    let (mut recent, mut numbers) = (Recent::new(rows), UInt32Builder::with_capacity(rows));
+    let (mut texts, mut buffer, mut count) = (StringViewBuilder::new(), String::new(), 0);
+    for moment in &moments.values {
+        let Some(moment) = moment else {
+            numbers.append_null();
+            continue;
+        };
+        let (seconds, _) = moments.local(moment);
+        let offset = moments.zone.map(|z| z.offset_at(moment.div_euclid(moments.per.max(1))));
+        let key = (u128::from(seconds.div_euclid(unit) as u64), offset.unwrap_or_default() as u32);
+        numbers.append_value(recent.get(key, || {
+            buffer.clear();
+            pattern.format(seconds, 0, moments.zone.as_ref().zip(offset), &mut buffer);
+            texts.append_value(&buffer);
+            count += 1;
+            count - 1
+        }));
+    }
+    take(&texts.finish(), &numbers.finish(), None)
 }
 
 fn parse(call: &Call<'_>, compile: fn(&str) -> Result<Pattern>) -> Result<ArrayRef> {
@@ -319,7 +351,36 @@ fn from_iso(name: &'static str, unit: TimeUnit) -> ScalarUDF {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use chrono_tz::Tz;
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn units_are_formatted_as_rows_are(
+            // Around the changes of 2026 of offsets in New York and on Lord Howe Island, which changes by half an hour, and anywhere.
+            millis in prop::collection::vec(prop::option::of(prop_oneof![1_772_900_000_000..1_773_000_000_000_i64, 1_775_300_000_000..1_775_420_000_000_i64, -2_000_000_000_000..4_000_000_000_000_i64]), 0..300),
+            zone in prop_oneof![Just(None), Just(Some(Zone::Region(Tz::America__New_York))), Just(Some(Zone::Region(Tz::Australia__Lord_Howe))), Just(Some(Zone::Fixed(-34_200)))],
+        ) {
+            let moments = Moments { values: millis.iter().copied().collect(), per: 1000, zone };
+            for pattern in ["yyyy-MM-dd", "EEE d MMM", "HH 'h' ZZ", "hh a", "HH:mm", "yyyyDDD HH:mm:ss Z", "xxxx-ww", "'x'", "ZZZ"] {
+                let pattern = Pattern::joda(pattern).unwrap();
+                let formatted = format_units(&moments, &pattern, pattern.unit().unwrap()).unwrap();
+                let rows = millis.iter().map(|millis| {
+                    let (seconds, _) = moments.local((*millis)?);
+                    let offset = zone.map(|zone| zone.offset_at(millis.unwrap_or_default().div_euclid(1000)));
+                    let mut text = String::new();
+                    pattern.format(seconds, 0, zone.as_ref().zip(offset), &mut text);
+                    Some(text)
+                });
+                prop_assert_eq!(formatted.as_string_view().iter().map(|text| text.map(str::to_owned)).collect::<Vec<_>>(), rows.collect::<Vec<_>>());
+            }
+            prop_assert_eq!(Pattern::joda("HH:mm:ss.SSS").unwrap().unit(), None);
+        }
+    }
 
     #[test]
     fn iso_dates() {
