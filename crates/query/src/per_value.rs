@@ -79,40 +79,68 @@ impl PerValue {
 
     /// Of each row the number of its first like, among the rows that are different; `None` where too many are. One that comes
     /// again after a while may count as another.
-    fn different(&self, columns: &[ArrayRef], rows: usize) -> Option<(UInt32Array, UInt32Array)> {
-        let mut firsts: Vec<u32> = Vec::new();
-        let mut numbers = vec![0_u32; rows];
+    fn different(columns: &[ArrayRef], rows: usize) -> Option<(UInt32Array, UInt32Array)> {
+        let mut different = Different { firsts: Vec::new(), numbers: vec![0; rows] };
         for (nth, column) in columns.iter().enumerate() {
-            let mut recent = Recent::new(rows);
-            firsts.clear();
-            let mut before = None;
-            for (row, number) in numbers.iter_mut().enumerate() {
-                let value = match column.data_type() {
-                    _ if column.is_null(row) => NULL,
-                    DataType::Boolean => u128::from(column.as_boolean().value(row)),
-                    _ => column.as_string_view().views()[row],
-                };
-                // What the columns before say too, in numbers of rows.
-                let key = (value, if nth == 0 { 0 } else { *number });
-                if before.is_none_or(|(known, _)| known != key) {
-                    let found = recent.get(key, || {
-                        firsts.push(row as u32);
-                        firsts.len() as u32 - 1
-                    });
-                    before = Some((key, found));
+            let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+            let few = match (column.data_type(), nulls) {
+                (DataType::Boolean, _) => {
+                    let bits = column.as_boolean();
+                    different.divide(nth > 0, |row| if bits.is_null(row) { NULL } else { bits.value(row).into() })
                 }
-                *number = before.map_or(0, |(_, found)| found);
-                if firsts.len() * SHARE > rows {
-                    return None;
+                (_, Some(nulls)) => {
+                    let views = column.as_string_view().views();
+                    different.divide(nth > 0, |row| if nulls.is_null(row) { NULL } else { views[row] })
                 }
+                (_, None) => {
+                    let views = column.as_string_view().views();
+                    different.divide(nth > 0, |row| views[row])
+                }
+            };
+            if !few {
+                return None;
             }
         }
+        let Different { firsts, numbers } = different;
         Some((firsts.into(), numbers.into()))
     }
 }
 
+/// Rows that differ: the first of each, and which of them each row is as.
+struct Different {
+    firsts: Vec<u32>,
+    numbers: Vec<u32>,
+}
+
+impl Different {
+    /// Divides rows where their values differ, those that are alike so far if there is a `further` column; false if too many are
+    /// different.
+    fn divide(&mut self, further: bool, value: impl Fn(usize) -> u128) -> bool {
+        let Self { firsts, numbers } = self;
+        let most = numbers.len() / SHARE;
+        let mut recent = Recent::new(numbers.len());
+        firsts.clear();
+        let mut before = ((u128::MAX, 0), 0);
+        for (row, number) in numbers.iter_mut().enumerate() {
+            let key = (value(row), if further { *number } else { 0 });
+            if before.0 != key {
+                let found = recent.get(key, || {
+                    firsts.push(row as u32);
+                    firsts.len() as u32 - 1
+                });
+                if firsts.len() > most {
+                    return false;
+                }
+                before = (key, found);
+            }
+            *number = before.1;
+        }
+        true
+    }
+}
+
 /// Functions that take no longer than looking at texts does.
-const QUICK: [&str; 3] = ["nullif", "struct", "named_struct"];
+const QUICK: [&str; 4] = ["$map_text", "nullif", "struct", "named_struct"];
 
 /// Whether a node takes long; `None` where it may not be evaluated for some rows only, or nobody knows.
 fn cost(node: &Arc<dyn PhysicalExpr>) -> Option<bool> {
@@ -176,7 +204,7 @@ impl PhysicalExpr for PerValue {
             let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?;
             self.expression.evaluate(&batch)
         };
-        let different = if rows < LEAST { None } else { self.different(&columns, rows) };
+        let different = if rows < LEAST { None } else { Self::different(&columns, rows) };
         let Some((firsts, numbers)) = different else { return evaluate(columns, rows) };
         let few = columns.iter().map(|column| take(column, &firsts, None)).collect::<Result<_, _>>()?;
         Ok(match evaluate(few, firsts.len())? {

@@ -177,7 +177,7 @@ impl GroupsAccumulator for DistinctByGroup {
         let mut counts = self.forget(emit_to);
         for (count, set) in counts.iter_mut().zip(sets) {
             if let Some(mut set) = set {
-                *count = set.0.len(self.room.threads()).map_err(unread)? as i64;
+                *count = set.0.len(self.room.threads()).map_err(|error| unread(&error))? as i64;
             }
         }
         self.account()?;

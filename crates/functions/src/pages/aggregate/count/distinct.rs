@@ -81,7 +81,7 @@ impl Accumulator for DistinctCount {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let count = self.texts.len(self.room.threads()).map_err(unread)?;
+        let count = self.texts.len(self.room.threads()).map_err(|error| unread(&error))?;
         Ok(ScalarValue::Int64(Some(count as i64)))
     }
 

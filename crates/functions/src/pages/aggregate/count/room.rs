@@ -86,6 +86,6 @@ impl Room {
 }
 
 /// Of a set that cannot be read again.
-pub(super) fn unread(error: std::io::Error) -> DataFusionError {
+pub(super) fn unread(error: &std::io::Error) -> DataFusionError {
     resources_datafusion_err!("distinct texts that were written to disk cannot be read: {error}")
 }
