@@ -2,7 +2,8 @@
 //!
 //! The rows of 100,000 data files are put into a new store's catalogue, as if each held a quarter of an hour of 65,536
 //! events. `first snapshot` is what a program pays once; `snapshot` what each query of a session pays; `commit` is that of
-//! one small log file from before all those, with its Parquet file, its manifest and everything synced; `snapshot after a commit` reads what is new.
+//! one small log file from before all those, in a gap among them or after them, with its Parquet file, its manifest and
+//! everything synced; `snapshot after a commit` reads what is new.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
